@@ -1,0 +1,269 @@
+"""One application on one event loop with one lifespan: what all clients of it share."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from ._connection import Connection
+from ._http_connection import HTTPConnection
+from ._interface import ASGIApplication
+from ._lifespan_connection import LifespanConnection, LifespanProgress
+from ._portal import GRACE, Portal, Wait, is_cancellation
+from ._protocol._lifespan import LifespanProtocol, LifespanState
+from ._protocol._scope import lifespan_scope
+from ._websocket_connection import WebSocketConnection
+from .exceptions import ASGIWarning, LifespanError
+
+LIFESPAN_MODES = ("auto", "on", "off")
+
+
+class RunningApplication:
+    """An application with its event loop, which is started when it is first needed.
+
+    :param application: the application
+    :param backend: ``"asyncio"``, ``"uvloop"`` or ``"trio"``
+    :param backend_options: keyword arguments for the backend's ``run``
+    :param lifespan: ``"auto"``, ``"on"`` or ``"off"``
+    :param timeout: deadline of each wait in seconds, ``None`` for none
+    :ivar state: the lifespan's state, which every scope gets a copy of
+    :ivar lifespan_error: what the application raised instead of supporting lifespans
+    """
+
+    def __init__(
+        self,
+        application: ASGIApplication,
+        *,
+        backend: str,
+        backend_options: Mapping[str, Any] | None,
+        lifespan: str,
+        timeout: float | None,
+    ) -> None:
+        self.application = application
+        self.backend = backend
+        self.backend_options = backend_options
+        self.lifespan_mode = lifespan
+        self.timeout = timeout
+        self.state: dict[str, Any] = {}
+        self.lifespan_error: BaseException | None = None
+        self._portal: Portal | None = None
+        self._finalizer: Any = None
+        self._wants_lifespan = False
+        self._lifespan: LifespanConnection | None = None
+        self._open: set[Connection[Any]] = set()
+        self._lock = threading.RLock()
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    def portal(self) -> Portal:
+        """Return the event loop, started if there is none that can be used.
+
+        After a loop that ended, or had to be abandoned, the application starts again on a new
+        one, its lifespan included.
+        """
+        portal = self._portal
+        # A loop does not become unusable under itself; a client call from it is refused later.
+        if portal is not None and (portal.usable or portal.is_current()):
+            return portal
+        with self._lock:
+            if self._portal is None or not self._portal.usable:
+                self._restart()
+            assert self._portal is not None
+            return self._portal
+
+    def _restart(self) -> None:
+        self._open.clear()
+        self._lifespan = None
+        portal = Portal(self.backend, self.backend_options, self.timeout)
+        portal.start()
+        self._portal = portal
+        # Nobody has to call close(): when the client is collected, its loop ends by itself.
+        self._finalizer = weakref.finalize(self, portal.post_stop)
+        self._finalizer.atexit = False
+        if self._wants_lifespan:
+            self._start_lifespan(portal)
+
+    # -- lifespan ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start loop and lifespan.
+
+        :raises LifespanError: if the application reports that its startup failed, or does not
+            support lifespans and the mode is ``"on"``
+        """
+        with self._lock:
+            self._wants_lifespan = False
+            portal = self.portal()
+            self._wants_lifespan = True
+            try:
+                self._start_lifespan(portal)
+            except BaseException:
+                self._wants_lifespan = False
+                self._stop_portal(portal)
+                raise
+
+    def _start_lifespan(self, portal: Portal) -> None:
+        if self.lifespan_mode == "off":
+            return
+        self.state = {}
+        self.lifespan_error = None
+        scope = lifespan_scope(self.state, self.application.version)
+        lifespan = LifespanConnection(
+            portal, self.application, scope, LifespanProtocol(), "the lifespan"
+        )
+        wait = Wait(self.timeout, "the application to answer lifespan.startup", subject=lifespan)
+        progress = portal.run(wait, lifespan.start_up)
+        if self._is_started(portal, progress):
+            self._lifespan = lifespan
+
+    def _is_started(self, portal: Portal, progress: LifespanProgress) -> bool:
+        if progress.violation is not None:
+            raise progress.violation
+        if progress.error is not None and is_cancellation(progress.error):
+            portal.confirm_alive()
+        if progress.state is LifespanState.START_FAILED:
+            raise LifespanError(
+                f"the application reported that its startup failed: "
+                f"{progress.message or '(it gave no message)'}",
+                stage="startup",
+                message=progress.message,
+            ) from progress.error
+        if progress.state is not LifespanState.STARTING:
+            return True
+        self._refuse_or_continue(progress)
+        return False
+
+    def _refuse_or_continue(self, progress: LifespanProgress) -> None:
+        """Take the application as one without lifespan (LIFE-06, LIFE-08)."""
+        error = self.lifespan_error = progress.error
+        if self.lifespan_mode == "on":
+            if error is not None:
+                raise error
+            raise LifespanError(
+                "the application returned without answering lifespan.startup, and "
+                "lifespan='on' demands that it supports lifespans",
+                stage="startup",
+            )
+        if error is not None and progress.startup_received:
+            # LIFE-07: whoever takes the event knows the protocol, so this may well be a bug.
+            warnings.warn(
+                f"the application raised {error!r} after it received lifespan.startup; it is "
+                f"taken for one that does not support lifespans. lifespan='on' raises this. "
+                f"[LIFE-07]",
+                ASGIWarning,
+                stacklevel=2,
+            )
+
+    def _shut_down_lifespan(self, portal: Portal, lifespan: LifespanConnection) -> None:
+        wait = Wait(
+            self.timeout, "the application to end after lifespan.shutdown", subject=lifespan
+        )
+        progress = portal.run(wait, lifespan.shut_down)
+        if progress.violation is not None:
+            raise progress.violation
+        if progress.error is not None and is_cancellation(progress.error):
+            portal.confirm_alive()
+        if progress.state is LifespanState.STOP_FAILED:
+            raise LifespanError(
+                f"the application reported that its shutdown failed: "
+                f"{progress.message or '(it gave no message)'}",
+                stage="shutdown",
+                message=progress.message,
+            ) from progress.error
+        if progress.error is not None:
+            raise progress.error
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def add(self, connection: Connection[Any]) -> None:
+        """Note a connection that outlives the call that opened it.
+
+        :param connection: a streamed response or a WebSocket
+        """
+        self._open.add(connection)
+
+    def discard(self, connection: Connection[Any]) -> None:
+        """Forget a connection that was closed.
+
+        :param connection: what was added
+        """
+        self._open.discard(connection)
+
+    def _close_open(self, portal: Portal) -> None:
+        for connection in list(self._open):
+            self._open.discard(connection)
+            if connection.ended:
+                continue
+            if isinstance(connection, HTTPConnection):
+                warnings.warn(
+                    f"unclosed response: {connection.name} was opened with stream=True and not "
+                    f"closed; use it in a with block",
+                    ResourceWarning,
+                    stacklevel=2,
+                )
+                portal.run(self._closing(connection), connection.leave)
+            elif isinstance(connection, WebSocketConnection):
+                warnings.warn(
+                    f"unclosed WebSocket: {connection.name} was not left",
+                    ResourceWarning,
+                    stacklevel=2,
+                )
+                portal.run(self._closing(connection), connection.leave, 1006, "")
+
+    def _closing(self, connection: Connection[Any]) -> Wait:
+        seconds = None if self.timeout is None else self.timeout + GRACE
+        return Wait(seconds, f"{connection.name} to end when it was closed", subject=connection)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def stop(self, *, abruptly: bool = False) -> None:
+        """Close what is open, end the lifespan, then the loop; the next use starts anew.
+
+        :param abruptly: only cancel everything, as after Ctrl-C
+        :raises BaseException: what the application raised in its shutdown, or since its start
+        """
+        with self._lock:
+            portal, lifespan = self._portal, self._lifespan
+            self._wants_lifespan = False
+            self._lifespan = None
+            if portal is None:
+                return
+            portal.check_thread("the client to close")
+            try:
+                if portal.usable and not (abruptly or portal.interrupted):
+                    try:
+                        self._close_open(portal)
+                    finally:
+                        if lifespan is not None and portal.usable:
+                            self._shut_down_lifespan(portal, lifespan)
+            finally:
+                self._open.clear()
+                self._stop_portal(portal, abruptly=abruptly)
+
+    def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> None:
+        self._portal = None
+        self._finalizer.detach()
+        if abruptly or portal.interrupted:
+            portal.post_stop()
+            portal.join(GRACE)
+        elif portal.usable:
+            for task in portal.stop(self.timeout):
+                warnings.warn(
+                    f"the application left a task running, which was cancelled: {task}",
+                    ResourceWarning,
+                    stacklevel=2,
+                )
+
+
+def check_lifespan_mode(lifespan: str) -> str:
+    """Return a lifespan mode as it is.
+
+    :param lifespan: ``"auto"``, ``"on"`` or ``"off"``
+    :raises ValueError: if it is none of these
+    """
+    if lifespan not in LIFESPAN_MODES:
+        raise ValueError(f"lifespan must be one of {', '.join(LIFESPAN_MODES)}, not {lifespan!r}")
+    return lifespan

@@ -1,0 +1,237 @@
+"""Run one application call: join a state machine to ``receive`` and ``send``, hold the outcome."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+from ._generators import no_generators, watch
+from ._interface import ASGIApplication
+from ._outcome import comes_of_disconnect, unwrap_group
+from ._portal import Portal, is_cancellation
+from ._protocol._headers import shorten
+from ._protocol._machine import Protocol
+from ._protocol._messages import Message
+
+P = TypeVar("P", bound=Protocol)
+
+#: Bytes that may lie unread before ``send()`` waits for the reader (HTTP-BODY-08).
+UNREAD_LIMIT = 256 * 1024
+
+_LOGGED_MESSAGES = 40
+_LOGGED_PAYLOAD = 120
+
+
+class Connection(Generic[P]):
+    """One call of the application, from its start to its end.
+
+    Everything but the attributes set at the end belongs to the loop's thread.
+
+    :param portal: the event loop
+    :param application: the application
+    :param scope: what the application is called with
+    :param protocol: the rules of the connection
+    :param name: what reports call it, such as ``"GET http://testserver/"``
+    :ivar error: what the application raised, ``None`` if it returned or was cancelled
+    :ivar ended: whether the application is through
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        application: ASGIApplication,
+        scope: dict[str, Any],
+        protocol: P,
+        name: str,
+    ) -> None:
+        self.protocol = protocol
+        self.name = name
+        self.error: BaseException | None = None
+        self.ended = False
+        self.log: deque[tuple[str, Message]] = deque(maxlen=_LOGGED_MESSAGES)
+        self._portal = portal
+        self._application = application
+        self._scope = scope
+        self._cancel_scope: anyio.CancelScope | None = None
+        self._cancelled = False
+        self._change: anyio.Event | None = None
+        self._receiving = 0
+        self._sending = 0
+        self._iterated = no_generators()
+
+    # -- the application's side --------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Call the application and keep what comes of it; raises nothing."""
+        __tracebackhide__ = True
+        with anyio.CancelScope() as self._cancel_scope:
+            if self._cancelled:
+                self._cancel_scope.cancel()
+            try:
+                await self._application(self._scope, self._receive, self._send)
+            except BaseException as error:
+                self._keep(error)
+            else:
+                self.protocol.finish()
+        self.ended = True
+        self.notify()
+
+    def _keep(self, error: BaseException) -> None:
+        if self._cancelled and is_cancellation(error):
+            return
+        # ERR-06: that the client is gone is no failure, in whichever guise it comes back.
+        if self._client_left() and comes_of_disconnect(error):
+            return
+        self.error = unwrap_group(error)
+
+    def _client_left(self) -> bool:
+        return bool(getattr(self.protocol, "disconnected", False))
+
+    async def _receive(self) -> Message:
+        __tracebackhide__ = True
+        # APP-03: a checkpoint even when an event is at hand, and before one is taken, so that a
+        # cancelled call loses nothing (HTTP-REQ-07).
+        await anyio.lowlevel.checkpoint()
+        event = self._next_event()
+        while event is None:
+            self._receiving += 1
+            self.notify()
+            try:
+                await self._changed()
+            finally:
+                self._receiving -= 1
+            event = self._next_event()
+        self.log.append(("received", _brief(event)))
+        return event
+
+    def _next_event(self) -> Message | None:
+        event = self.protocol.next_event()
+        return None if event is None else dict(event)
+
+    async def _send(self, message: Any) -> None:
+        __tracebackhide__ = True
+        await anyio.lowlevel.checkpoint()
+        try:
+            taken = self.protocol.send(message)
+        except BaseException:
+            self.notify()
+            raise
+        if taken is not None:
+            self.log.append(("sent", _brief(taken)))
+            self._take(taken)
+            self.notify()
+            await self._wait_for_reader()
+
+    def _take(self, message: Message) -> None:
+        """Keep what the test will read of a message."""
+
+    def _is_full(self) -> bool:
+        """Tell whether so much lies unread that ``send()`` has to wait."""
+        return False
+
+    async def _wait_for_reader(self) -> None:
+        self._sending += 1
+        try:
+            while self._is_full() and not self._client_left():
+                await self._changed()
+        finally:
+            self._sending -= 1
+
+    # -- the test's side, on the loop ----------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the application in a task of its own."""
+        self._portal.start_soon(self.run_watched)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds, or cannot any more: ended, or broken a rule.
+
+        :param condition: looks at this connection
+        """
+        while not (condition() or self.ended or self.protocol.violation is not None):
+            await self._changed()
+
+    async def wait_ended(self) -> None:
+        """Wait until the application is through."""
+        while not self.ended:
+            await self._changed()
+
+    def cancel(self) -> None:
+        """Cancel the application."""
+        self._cancelled = True
+        if self._cancel_scope is not None:
+            self._cancel_scope.cancel()
+
+    def describe(self) -> str:
+        """Tell, in lines, what the application waits for and what was exchanged."""
+        lines = [f"State: {self.protocol.describe()}."]
+        if self.protocol.violation is not None:
+            lines.append(f"A rule was broken before: {self.protocol.violation}")
+        if self._receiving:
+            lines.append("The application waits in receive() for an event that will not come.")
+        if self._sending:
+            lines.append("The application waits in send() for the client to read.")
+        return "\n".join([*lines, self.describe_log()])
+
+    def describe_log(self) -> str:
+        """Return the last messages of both directions, one a line."""
+        if not self.log:
+            return "The application received and sent no message so far."
+        lines = [f"  {direction:>8} {_line(message)}" for direction, message in self.log]
+        return "\n".join(["The application's last messages:", *lines])
+
+    def owns(self, frame: Any) -> bool:
+        """Tell whether a frame of a task is the one that runs this application.
+
+        :param frame: any frame
+        """
+        return frame.f_code is _RUN_CODE and frame.f_locals.get("self") is self
+
+    def notify(self) -> None:
+        """Have everybody who waits for a change look again."""
+        if self._change is not None:
+            self._change.set()
+            self._change = None
+
+    async def settle(self) -> None:
+        """Wait until the application is through, and the generators it dropped are closed."""
+        await self.wait_ended()
+        await self._portal.generators.settle(self._iterated)
+
+    async def run_watched(self) -> None:
+        """Do as :meth:`run`, in a task of its own; :meth:`settle` waits for its generators."""
+        self._iterated = watch()
+        await self.run()
+
+    async def _changed(self) -> None:
+        if self._change is None:
+            self._change = anyio.Event()
+        await self._change.wait()
+
+
+_RUN_CODE = Connection.run.__code__
+
+
+class _Shortened(str):
+    """The ``repr`` of a payload, cut; prints as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _brief(message: Message) -> Message:
+    return {
+        key: _Shortened(shorten(value))
+        if isinstance(value, (bytes, str)) and len(value) > _LOGGED_PAYLOAD
+        else value
+        for key, value in message.items()
+    }
+
+
+def _line(message: Message) -> str:
+    fields = (f"{key}={value!r}" for key, value in message.items() if key != "type")
+    return " ".join([str(message.get("type")), *fields])

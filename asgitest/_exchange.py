@@ -1,0 +1,212 @@
+"""The calling thread's end of one request: post, wait, pull the body, read the response."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from ._application import RunningApplication
+from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
+from ._http_connection import HTTPConnection, HTTPProgress
+from ._options import CLIENT_TIMEOUT, ClientOptions
+from ._portal import GRACE, Portal, Wait
+from ._raw_response import Body
+from ._request import body_chunks
+from .exceptions import ASGIWarning
+
+
+class Exchange:
+    """The calling thread's end of one request: it posts, waits, and pulls the request's body."""
+
+    def __init__(
+        self,
+        portal: Portal,
+        connection: HTTPConnection,
+        request: requests.PreparedRequest,
+        seconds: float | None,
+    ) -> None:
+        self.portal = portal
+        self.connection = connection
+        self._request = request
+        self._seconds = seconds
+        self._chunks: Iterator[bytes] = iter(())
+
+    def run_through(self, body: bytes) -> HTTPProgress:
+        """Run the application to its end, in one hop.
+
+        :param body: the request's body
+        """
+        __tracebackhide__ = True
+        progress: HTTPProgress = self.portal.run(
+            self._wait("to answer"), self.connection.exchange, body
+        )
+        return progress
+
+    def begin(self, body: bytes | None, goal: Any, doing: str) -> HTTPProgress:
+        """Start the application and wait.
+
+        :param body: the request's body, ``None`` if it has to be read piece by piece
+        :param goal: what to wait for
+        :param doing: what the application is to do, in words
+        """
+        __tracebackhide__ = True
+        self.portal.spawn(self.connection.run_watched)
+        if body is None:
+            self._chunks = body_chunks(self._request.body)
+        return self.advance(goal, doing, body)
+
+    def advance(self, goal: Any, doing: str, body: bytes | None = None) -> HTTPProgress:
+        """Wait, and hand over parts of the request's body as the application asks for them.
+
+        :param goal: what to wait for
+        :param doing: what the application is to do, in words
+        :param body: the whole body of the request
+        """
+        __tracebackhide__ = True
+        wait = self._wait(doing)
+        progress = self._step(wait, body, False, goal)
+        pieces = progress.pieces
+        while progress.wants_body and not progress.reached:
+            chunk = self._next_chunk()
+            progress = self._step(wait, chunk, bool(chunk), goal)
+            pieces += progress.pieces
+        return progress._replace(pieces=pieces)
+
+    def read_end(self) -> HTTPProgress:
+        """Let the application return after its last message."""
+        progress: HTTPProgress = self.portal.run(self.wait_for_close(), self.connection.read_end)
+        return progress
+
+    def leave(self) -> tuple[HTTPProgress, bool]:
+        """Close the client's side and wait for the application."""
+        result: tuple[HTTPProgress, bool] = self.portal.run(
+            self.wait_for_close(), self.connection.leave
+        )
+        return result
+
+    def wait_for_close(self) -> Wait:
+        """Return the deadline of a wait for the application's end, its second included."""
+        seconds = None if self._seconds is None else self._seconds + GRACE
+        return self._wait("to end after its response was closed", seconds)
+
+    def _step(self, wait: Wait, chunk: bytes | None, more_body: bool, goal: Any) -> HTTPProgress:
+        progress: HTTPProgress = self.portal.run(
+            wait, self.connection.advance, chunk, more_body, goal
+        )
+        return progress
+
+    def _next_chunk(self) -> bytes:
+        try:
+            return next(self._chunks, b"")
+        except Exception:
+            # To the application it is a client that leaves in mid-upload (HTTP-DISC-02).
+            self.leave()
+            raise
+        except BaseException:
+            self.portal.post(self.connection.cancel)
+            raise
+
+    def _wait(self, doing: str, seconds: Any = CLIENT_TIMEOUT) -> Wait:
+        return Wait(
+            self._seconds if seconds is CLIENT_TIMEOUT else seconds,
+            f"the application {doing} ({self.connection.name})",
+            subject=self.connection,
+            error=RequestDeadlineExceeded,
+        )
+
+
+class StreamedBody(Body):
+    """The body of a response that is read while the application runs.
+
+    :param running: the application
+    :param exchange: the exchange that the body belongs to
+    :param progress: how far it came
+    :param options: the client's options
+    """
+
+    def __init__(
+        self,
+        running: RunningApplication,
+        exchange: Exchange,
+        progress: HTTPProgress,
+        options: ClientOptions,
+    ) -> None:
+        self._running = running
+        self._exchange = exchange
+        self._raises = options.raise_server_exceptions
+        self._progress = progress
+        self._pieces = list(progress.pieces)
+        self._failed = False
+        running.add(exchange.connection)
+
+    def next_piece(self) -> bytes:
+        """Return what the application sent in one message, as soon as it was sent."""
+        __tracebackhide__ = True
+        while not self._pieces:
+            if self.closed or self._failed:
+                return b""
+            if self._progress.complete or self._is_over():
+                return self._end()
+            self._read()
+        return self._pieces.pop(0)
+
+    def close(self) -> None:
+        """Tell the application that the client leaves, and wait for it."""
+        if self.closed:
+            return
+        super().close()
+        self._pieces.clear()
+        self._running.discard(self._exchange.connection)
+        if self._failed or self._progress.ended or not self._exchange.portal.usable:
+            return
+        progress, had_to_cancel = self._exchange.leave()
+        if had_to_cancel:
+            warnings.warn(
+                f"the application had to be cancelled: its client closed the response to "
+                f"{self._exchange.connection.name}, and it did not end within {GRACE:g} s of "
+                f"being told (http.disconnect from receive())",
+                ASGIWarning,
+                stacklevel=2,
+            )
+        raise_failure(self._exchange.portal, progress, self._raises)
+
+    def _is_over(self) -> bool:
+        return self._progress.ended or self._progress.violation is not None
+
+    def _read(self) -> None:
+        __tracebackhide__ = True
+        try:
+            self._progress = self._exchange.advance(
+                HTTPConnection.is_readable, "to send more of its response"
+            )
+        except BaseException:
+            self._fail()
+            raise
+        self._pieces = list(self._progress.pieces)
+
+    def _end(self) -> bytes:
+        __tracebackhide__ = True
+        progress = self._progress
+        if progress.complete and not progress.ended:
+            progress = self._progress = self._exchange.read_end()
+        if progress.ended:
+            self._running.discard(self._exchange.connection)
+        try:
+            error = raise_failure(self._exchange.portal, progress, self._raises)
+        except BaseException:
+            self._fail()
+            raise
+        if error is not None and not progress.complete:
+            self._fail()
+            raise broken_response(error)
+        return b""
+
+    def _fail(self) -> None:
+        self._failed = True
+        connection = self._exchange.connection
+        self._running.discard(connection)
+        # Nobody will read on, so that the application has nobody left to work for.
+        self._exchange.portal.post(connection.cancel)

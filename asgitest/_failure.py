@@ -1,0 +1,68 @@
+"""What the test is shown when an application fails."""
+
+from __future__ import annotations
+
+import requests
+from urllib3.exceptions import ProtocolError as BrokenResponse
+
+from ._http_connection import HTTPProgress
+from ._portal import Portal, is_cancellation
+from ._websocket_connection import WebSocketProgress
+from .exceptions import ASGITestError, DeadlineExceeded
+
+
+class RequestDeadlineExceeded(DeadlineExceeded, requests.Timeout):
+    """Raised when the deadline of a request passes; ``except requests.Timeout`` catches it."""
+
+    def __init__(self, text: str, *, waiting_for: str) -> None:
+        requests.Timeout.__init__(self, text)
+        self.waiting_for = waiting_for
+
+
+def raise_failure(
+    portal: Portal, progress: HTTPProgress | WebSocketProgress, raise_server_exceptions: bool
+) -> BaseException | None:
+    """Raise what the test has to see.
+
+    A violation comes first, whatever the application did about it (ERR-03), then the
+    application's own exception.
+
+    :param portal: the event loop, which is asked whether a cancellation is its own end
+    :param progress: how far the connection came
+    :param raise_server_exceptions: whether the test wants the application's own exceptions
+    :return: the exception that the test does not want
+    """
+    __tracebackhide__ = True
+    error, violation = progress.error, progress.violation
+    if violation is not None:
+        if error is not None and not _follows_from(error, violation):
+            violation.__context__ = error
+        raise violation
+    if error is None:
+        return None
+    if is_cancellation(error):
+        portal.confirm_alive()
+    if raise_server_exceptions or isinstance(error, ASGITestError):
+        raise error
+    return error
+
+
+def broken_response(error: BaseException) -> BrokenResponse:
+    """Build the error of a response that breaks off; requests raises its own for it.
+
+    :param error: what the application raised
+    """
+    broken = BrokenResponse(f"the response broke off, for the application raised {error!r}")
+    broken.__cause__ = error
+    return broken
+
+
+def _follows_from(error: BaseException, violation: BaseException) -> bool:
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        if link is violation:
+            return True
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+    return False

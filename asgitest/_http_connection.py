@@ -1,0 +1,179 @@
+"""One request: feed its body, collect or stream its response, close it early."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import anyio
+
+from ._connection import UNREAD_LIMIT, Connection
+from ._interface import ASGIApplication
+from ._portal import GRACE, Portal
+from ._protocol._headers import Headers
+from ._protocol._http import HTTPProtocol
+from ._protocol._messages import Message
+from .exceptions import ASGITestError, ProtocolError
+
+#: Bytes that a response may come to when it is not streamed.
+BUFFER_LIMIT = 1024 * 1024 * 1024
+
+
+class HTTPProgress(NamedTuple):
+    """What the test's thread is told of an HTTP connection; nothing of it changes any more.
+
+    :ivar reached: whether what was waited for is there
+    :ivar wants_body: whether the application waits for more of the request's body
+    :ivar started: whether the response was started
+    :ivar sent_body: whether a first body message was sent
+    :ivar complete: whether its last part was sent
+    :ivar ended: whether the application is through
+    :ivar status: status of the response
+    :ivar headers: headers of the response, list of ``(bytes, bytes)``
+    :ivar debug: ``info`` of the debug message
+    :ivar pieces: bodies of the messages since the last time, empty ones left out
+    :ivar violation: the first broken rule
+    :ivar error: what the application raised
+    """
+
+    reached: bool
+    wants_body: bool
+    started: bool
+    sent_body: bool
+    complete: bool
+    ended: bool
+    status: int
+    headers: Headers
+    debug: dict[str, object] | None
+    pieces: list[bytes]
+    violation: ProtocolError | None
+    error: BaseException | None
+
+
+class HTTPConnection(Connection[HTTPProtocol]):
+    """One request and its response.
+
+    :param streamed: whether the response is read while the application runs
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        application: ASGIApplication,
+        scope: dict[str, Any],
+        protocol: HTTPProtocol,
+        name: str,
+        *,
+        streamed: bool,
+    ) -> None:
+        super().__init__(portal, application, scope, protocol, name)
+        self._streamed = streamed
+        self._pieces: list[bytes] = []
+        self._unread = 0
+
+    async def exchange(self, body: bytes) -> HTTPProgress:
+        """Run the application to its end with a body that lies in memory.
+
+        :param body: the request's body
+        """
+        __tracebackhide__ = True
+        self.protocol.add_body(body, False)
+        await self.run()
+        return self._progress()
+
+    async def advance(
+        self, chunk: bytes | None, more_body: bool, goal: Callable[[HTTPConnection], bool]
+    ) -> HTTPProgress:
+        """Hand over a part of the request's body, then wait until there is something to do.
+
+        :param chunk: the bytes, ``None`` to hand over nothing
+        :param more_body: whether more will follow
+        :param goal: what to wait for; a wish for more of the body ends the wait as well
+        """
+        if chunk is not None:
+            self.protocol.add_body(chunk, more_body)
+            self.notify()
+        await self.until(lambda: goal(self) or self._wants_body())
+        return self._progress(reached=goal(self))
+
+    def has_started(self) -> bool:
+        """Tell whether the response was started."""
+        return self.protocol.started
+
+    def has_ended(self) -> bool:
+        """Tell whether the application is through."""
+        return self.ended
+
+    def is_readable(self) -> bool:
+        """Tell whether a piece of the body, or its end, can be read."""
+        return bool(self._pieces) or self.protocol.complete
+
+    async def read_end(self) -> HTTPProgress:
+        """Let the application return after its last message, as most do at once.
+
+        What it raises then belongs to the response. One that goes on (background work) is not
+        waited for here: closing the response does that.
+        """
+        with anyio.move_on_after(GRACE):
+            await self.wait_ended()
+        return self._progress()
+
+    async def leave(self) -> tuple[HTTPProgress, bool]:
+        """Close the client's side and wait for the application.
+
+        Before the response is complete the application is told, has a second to return, and is
+        cancelled then; after that it may go on for as long as it wants.
+
+        :return: how it came out, and whether the application had to be cancelled
+        """
+        self._pieces.clear()
+        self._unread = 0
+        self.protocol.disconnect()
+        self.notify()
+        if self.protocol.disconnected:
+            with anyio.move_on_after(GRACE):
+                await self.wait_ended()
+        had_to_cancel = self.protocol.disconnected and not self.ended
+        if had_to_cancel:
+            self.cancel()
+        await self.settle()
+        return self._progress(), had_to_cancel
+
+    def _wants_body(self) -> bool:
+        return self._receiving > 0 and self.protocol.wants_body
+
+    def _take(self, message: Message) -> None:
+        body = message.get("body")
+        if body:
+            self._pieces.append(body)
+            self._unread += len(body)
+            if not self._streamed and self._unread > BUFFER_LIMIT:
+                self.error = ASGITestError(
+                    f"the response's body came to more than {BUFFER_LIMIT // 2**20} MiB and did "
+                    f"not end; read it with stream=True"
+                )
+                self.cancel()
+
+    def _is_full(self) -> bool:
+        return self._streamed and self._unread >= UNREAD_LIMIT
+
+    def _progress(self, *, reached: bool = True) -> HTTPProgress:
+        pieces, self._pieces = self._pieces, []
+        self._unread = 0
+        if self._sending:
+            self.notify()
+        protocol = self.protocol
+        return HTTPProgress(
+            reached=reached,
+            wants_body=self._wants_body(),
+            started=protocol.started,
+            sent_body=protocol.sent_body,
+            complete=protocol.complete,
+            ended=self.ended,
+            status=protocol.status,
+            headers=protocol.headers,
+            debug=protocol.debug,
+            pieces=pieces,
+            violation=protocol.violation,
+            error=self.error,
+        )

@@ -1,0 +1,58 @@
+"""The lifespan of one application: start it up, shut it down."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ._connection import Connection
+from ._protocol._lifespan import LifespanProtocol, LifespanState
+from .exceptions import ProtocolError
+
+
+class LifespanProgress(NamedTuple):
+    """What the test's thread is told of a lifespan; nothing of it changes any more.
+
+    :ivar state: how far the application has come
+    :ivar ended: whether the application is through
+    :ivar startup_received: whether it took the startup event
+    :ivar message: its words about a failure
+    :ivar violation: the first broken rule
+    :ivar error: what the application raised
+    """
+
+    state: LifespanState
+    ended: bool
+    startup_received: bool
+    message: str
+    violation: ProtocolError | None
+    error: BaseException | None
+
+
+class LifespanConnection(Connection[LifespanProtocol]):
+    """The lifespan of one application on one loop."""
+
+    async def start_up(self) -> LifespanProgress:
+        """Start the application and wait for its answer; after a failure, for its end too."""
+        self.start()
+        await self.until(lambda: self.protocol.startup_answered)
+        if self.protocol.state is LifespanState.START_FAILED:
+            await self.wait_ended()
+        return self._progress()
+
+    async def shut_down(self) -> LifespanProgress:
+        """Have the application shut down, and wait for its end."""
+        self.protocol.shut_down()
+        self.notify()
+        await self.settle()
+        return self._progress()
+
+    def _progress(self) -> LifespanProgress:
+        protocol = self.protocol
+        return LifespanProgress(
+            state=protocol.state,
+            ended=self.ended,
+            startup_received=protocol.startup_received,
+            message=protocol.message,
+            violation=protocol.violation,
+            error=self.error,
+        )

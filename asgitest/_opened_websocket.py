@@ -1,0 +1,164 @@
+"""The calling thread's end of one WebSocket, from its handshake on."""
+
+from __future__ import annotations
+
+from ._application import RunningApplication
+from ._failure import RequestDeadlineExceeded, raise_failure
+from ._options import ClientOptions
+from ._portal import Portal, Wait
+from ._protocol._messages import Message
+from ._protocol._websocket import WebSocketState
+from ._raw_response import Body
+from ._websocket_connection import WebSocketConnection, WebSocketProgress
+from .exceptions import DeadlineExceeded
+
+
+class OpenedWebSocket(Body):
+    """What an answered handshake leaves: for a response a body without bytes, for a session all.
+
+    :param running: the application
+    :param portal: the event loop
+    :param connection: the WebSocket
+    :param options: the client's options
+    :param seconds: deadline of each wait, ``None`` for none
+    :ivar progress: how far the WebSocket came
+    :ivar hidden_error: what the application raised, if the test does not want it
+    """
+
+    def __init__(
+        self,
+        running: RunningApplication,
+        portal: Portal,
+        connection: WebSocketConnection,
+        options: ClientOptions,
+        seconds: float | None,
+    ) -> None:
+        self.connection = connection
+        self.seconds = seconds
+        self.progress: WebSocketProgress
+        self.hidden_error: BaseException | None = None
+        self._running = running
+        self._portal = portal
+        self._raises = options.raise_server_exceptions
+        self._raised: BaseException | None = None
+
+    def handshake(self) -> None:
+        """Run the application until it has answered.
+
+        :raises ProtocolError: if it breaks a rule
+        :raises BaseException: what it raises, unless the test does not want it
+        """
+        __tracebackhide__ = True
+        wait = Wait(
+            self.seconds,
+            f"the application to accept or close {self.connection.name}",
+            subject=self.connection,
+            error=RequestDeadlineExceeded,
+        )
+        self.progress = self._portal.run(wait, self.connection.handshake)
+        self._raise_failure()
+        if self.is_open:
+            self._running.add(self.connection)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the application accepted the handshake; it may have closed since."""
+        return self.progress.state in (WebSocketState.OPEN, WebSocketState.CLOSED)
+
+    def post(self, event: Message) -> None:
+        """Hand the application an event; does not wait.
+
+        :param event: the event
+        """
+        self._portal.check_thread("an event to be sent")
+        self._portal.post(self.connection.add_event, event)
+
+    def post_disconnect(self, code: int, reason: str) -> None:
+        """Close the client's side; does not wait.
+
+        :param code: code of the close
+        :param reason: reason of the close
+        """
+        self._portal.check_thread("the WebSocket to close")
+        self._portal.post(self.connection.disconnect, code, reason)
+
+    def take(self, seconds: float | None) -> Message | None:
+        """Take the next message, and wait for one if there is none.
+
+        :param seconds: the deadline, ``None`` for none
+        :return: a ``websocket.send`` or ``websocket.close``; ``None`` when nothing will come
+        :raises ProtocolError: if the application broke a rule
+        :raises BaseException: what the application raised, unless the test does not want it
+        """
+        __tracebackhide__ = True
+        message = self._take()
+        if message is None:
+            wait = Wait(
+                seconds,
+                f"a message from the application ({self.connection.name})",
+                subject=self.connection,
+                # The test may go on with this WebSocket; leaving it ends the application.
+                cancels_subject=False,
+                error=DeadlineExceeded,
+            )
+            self.progress = self._portal.run(wait, self.connection.wait_message)
+            message = self._take()
+        if message is None:
+            self._raise_failure()
+        return message
+
+    def leave(self, code: int, reason: str, seconds: float | None) -> None:
+        """End the WebSocket and wait for the application.
+
+        :param code: code of the close, if nobody closed before
+        :param reason: reason of the close
+        :param seconds: the deadline, ``None`` for none
+        :raises DeadlineExceeded: if the application does not end
+        :raises BaseException: what the application raised, unless it was raised already
+        """
+        __tracebackhide__ = True
+        if self.closed:
+            return
+        super().close()
+        self._running.discard(self.connection)
+        if not self._portal.usable:
+            return
+        wait = Wait(
+            seconds,
+            f"the application to end after {self.connection.name} was closed",
+            subject=self.connection,
+        )
+        self.progress = self._portal.run(wait, self.connection.leave, code, reason)
+        self._raise_failure()
+
+    def abort(self) -> None:
+        """Cancel the application without waiting for it."""
+        super().close()
+        self._running.discard(self.connection)
+        self._portal.post(self.connection.cancel)
+
+    def next_piece(self) -> bytes:
+        """Return the end: what follows an upgrade is not HTTP."""
+        return b""
+
+    def close(self) -> None:
+        """Lose the connection, as a response that is closed does."""
+        if self.is_open:
+            self.leave(1006, "", self.seconds)
+
+    def _take(self) -> Message | None:
+        try:
+            message = self.connection.mailbox.popleft()
+        except IndexError:
+            return None
+        self.connection.note_taken(message)
+        return message
+
+    def _raise_failure(self) -> None:
+        __tracebackhide__ = True
+        try:
+            self.hidden_error = raise_failure(self._portal, self.progress, self._raises)
+        except BaseException as error:
+            if error is not self._raised:
+                self._raised = error
+                raise

@@ -1,0 +1,178 @@
+"""The options of a client: from arguments, environment and built-in values to what is in force."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._application import check_lifespan_mode
+from ._interface import resolve_interface
+from ._protocol._messages import parse_version
+from ._protocol._scope import ScopeOptions
+
+BACKENDS = ("asyncio", "uvloop", "trio")
+HTTP_VERSIONS = ("1.0", "1.1", "2")
+SPEC_VERSIONS = ("2.0", "2.1", "2.2", "2.3", "2.4", "2.5")
+
+
+class Marker:
+    """A default that stands for something else, and says so where a signature is shown.
+
+    :param text: what it stands for
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+#: The environment's timeout, or the built-in one.
+DEFAULT_TIMEOUT = Marker("ASGITEST_TIMEOUT, or 10.0")
+#: The timeout of the client; of a response's or a WebSocket's own calls, that of their opening.
+CLIENT_TIMEOUT = Marker("the client's timeout")
+#: An explicit ``timeout=None``: no deadline. Requests passes None on when nothing was said.
+NO_DEADLINE = Marker("no deadline")
+
+_BUILT_IN_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class ClientOptions:
+    """The options of one client; :class:`asgitest.TestClient` tells what each is for."""
+
+    base_url: str = "http://testserver"
+    raise_server_exceptions: bool = True
+    root_path: str = ""
+    backend: str | None = None
+    backend_options: Mapping[str, Any] | None = None
+    portal: str | None = None
+    lifespan: str = "auto"
+    timeout: Any = DEFAULT_TIMEOUT
+    strict: bool = False
+    ignore_rules: Any = ()
+    interface: str = "auto"
+    spec_version: str | None = None
+    http_version: str = "1.1"
+    profile: str | None = None
+    client_address: tuple[str, int] | None = ("127.0.0.1", 50000)
+    server_address: tuple[str, int | None] | None = None
+    headers: Any = None
+    cookies: Any = None
+    extensions: Any = None
+    scope: Mapping[str, Any] | None = None
+
+    def resolved(self) -> ClientOptions:
+        """Return the options with each default replaced by the value in force.
+
+        An argument comes before the environment, and that before what is built in. Options for a
+        backend that is not named are those of the built-in one.
+
+        :raises ValueError: if an option has a value that cannot be
+        :raises NotImplementedError: if an option is one that later versions will have
+        """
+        backend = self.backend
+        if backend is None and self.backend_options is None:
+            backend = os.environ.get("ASGITEST_BACKEND")
+        options = dataclasses.replace(
+            self,
+            backend=backend or "asyncio",
+            portal=self.portal or os.environ.get("ASGITEST_PORTAL") or "thread",
+            timeout=_environment_timeout()
+            if self.timeout is DEFAULT_TIMEOUT
+            else check_timeout(self.timeout),
+        )
+        options._check()
+        return options
+
+    def scope_options(self) -> ScopeOptions:
+        """Return the part of the options that scopes are built from."""
+        return ScopeOptions(
+            root_path=self.root_path,
+            http_version=self.http_version,
+            # SC-02: what the most widely used server announces.
+            http_spec_version=self.spec_version or "2.3",
+            websocket_spec_version=self.spec_version or "2.4",
+            client_address=self.client_address,
+            server_address=self.server_address,
+            extra=dict(self.scope or {}),
+        )
+
+    def _check(self) -> None:
+        _check_member("backend", self.backend, BACKENDS)
+        _check_member("portal", self.portal, ("thread", "inline"))
+        _check_member("http_version", self.http_version, HTTP_VERSIONS)
+        check_lifespan_mode(self.lifespan)
+        # The interface alone is checked here, for which any callable will do.
+        resolve_interface(len, self.interface)
+        if self.spec_version is not None:
+            _check_member("spec_version", self.spec_version, SPEC_VERSIONS)
+            parse_version(self.spec_version)
+        _check_base_url(self.base_url)
+        self._refuse_later_options()
+
+    def _refuse_later_options(self) -> None:
+        later = {
+            "portal": self.portal == "inline",
+            "strict": self.strict,
+            "ignore_rules": bool(self.ignore_rules),
+            "profile": self.profile is not None,
+            "extensions": self.extensions is not None,
+        }
+        for name, is_asked_for in later.items():
+            if is_asked_for:
+                raise NotImplementedError(
+                    f"{name}={getattr(self, name)!r} is not available yet in this version"
+                )
+
+
+def check_timeout(timeout: Any) -> float | None:
+    """Return a timeout in seconds, ``None`` for no deadline.
+
+    :param timeout: seconds, ``None``, or a pair of seconds as requests takes it, of which the
+        second counts: there is no connection to wait for
+    :raises ValueError: if it is anything else, or not positive
+    """
+    if isinstance(timeout, tuple) and len(timeout) == 2:
+        timeout = timeout[1]
+    if timeout is None or timeout is NO_DEADLINE:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0:
+        raise ValueError(
+            f"timeout must be a positive number of seconds, or None for no deadline, "
+            f"not {timeout!r}"
+        )
+    return float(timeout)
+
+
+def _environment_timeout() -> float | None:
+    value = os.environ.get("ASGITEST_TIMEOUT")
+    if value is None or value == "":
+        return _BUILT_IN_TIMEOUT
+    if value.strip().lower() == "none":
+        return None
+    try:
+        return check_timeout(float(value))
+    except ValueError:
+        raise ValueError(
+            f"ASGITEST_TIMEOUT must be a positive number of seconds, or 'none', not {value!r}"
+        ) from None
+
+
+def _check_member(name: str, value: Any, members: tuple[str, ...]) -> None:
+    if value not in members:
+        raise ValueError(f"{name} must be one of {', '.join(members)}, not {value!r}")
+
+
+def _check_base_url(base_url: str) -> None:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"base_url must be an absolute http or https URL such as 'http://testserver', "
+            f"not {base_url!r}"
+        )

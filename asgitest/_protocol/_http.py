@@ -1,0 +1,281 @@
+"""One HTTP request and its response as a state machine."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Collection
+
+from ..exceptions import ClientDisconnected, ProtocolError
+from ._headers import Headers, shorten
+from ._machine import Protocol
+from ._messages import Message
+
+
+class HTTPState(enum.Enum):
+    """How far the response has come."""
+
+    NOT_STARTED = "not started"
+    STARTED = "started, without a body so far"
+    IN_BODY = "in the middle of its body"
+    COMPLETE = "complete"
+
+
+_STATE_AFTER: dict[HTTPState, dict[str, HTTPState]] = {
+    HTTPState.NOT_STARTED: {
+        "http.response.debug": HTTPState.NOT_STARTED,
+        "http.response.start": HTTPState.STARTED,
+    },
+    # What leads to COMPLETE is the last body message; the table cannot see that, _body can.
+    HTTPState.STARTED: {"http.response.body": HTTPState.IN_BODY},
+    HTTPState.IN_BODY: {"http.response.body": HTTPState.IN_BODY},
+    HTTPState.COMPLETE: {},
+}
+
+
+def _out_of_order(state: HTTPState, message_type: str) -> ProtocolError:
+    if state is HTTPState.COMPLETE:
+        problem, rule = "was sent after the response was complete", "HTTP-BODY-05"
+    elif message_type == "http.response.debug":
+        problem, rule = "must be sent before http.response.start", "EXT-DEBUG-01"
+    elif message_type == "http.response.start":
+        problem, rule = "was sent a second time; a response starts once", "HTTP-START-01"
+    else:
+        problem, rule = "must come after http.response.start, which was not sent", "HTTP-START-01"
+    return ProtocolError(f"{message_type}: {problem}", rule=rule, message_type=message_type)
+
+
+class HTTPProtocol(Protocol):
+    """The rules of one request and its response.
+
+    :param method: the request's method, in upper case
+    :param spec_version: announced version of the sub-specification
+    :param extensions: names of the announced extensions
+    :ivar state: how far the response has come
+    :ivar status: status of the response, ``0`` before its start
+    :ivar headers: headers of the response, list of ``(bytes, bytes)``
+    :ivar debug: ``info`` of the debug message, ``None`` without one
+    :ivar disconnected: whether the client left before the response was complete
+    """
+
+    scope_type = "http"
+
+    def __init__(
+        self, method: str, spec_version: str = "2.3", extensions: Collection[str] = ()
+    ) -> None:
+        super().__init__(spec_version, extensions)
+        self.state = HTTPState.NOT_STARTED
+        self.status = 0
+        self.headers: Headers = []
+        self.debug: dict[str, object] | None = None
+        self.disconnected = False
+        self._method = method
+        self._request_events: deque[Message] = deque()
+        self._request_complete = False
+        self._declared_length: int | None = None
+        self._sent_length = 0
+        self._more_body_said = False
+
+    @property
+    def started(self) -> bool:
+        """Whether ``http.response.start`` was sent."""
+        return self.state is not HTTPState.NOT_STARTED
+
+    @property
+    def sent_body(self) -> bool:
+        """Whether a first body message was sent."""
+        return self.state in (HTTPState.IN_BODY, HTTPState.COMPLETE)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last part of the response was sent (HTTP-BODY-04)."""
+        return self.state is HTTPState.COMPLETE
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether ``receive()`` would have to wait for more of the request's body."""
+        return not (
+            self._request_events or self._request_complete or self.disconnected or self.complete
+        )
+
+    def add_body(self, chunk: bytes, more_body: bool) -> None:
+        """Take a part of the request's body from the client.
+
+        :param chunk: the bytes
+        :param more_body: whether more will follow
+        """
+        self._request_events.append({"type": "http.request", "body": chunk, "more_body": more_body})
+        self._request_complete = not more_body
+
+    def disconnect(self) -> None:
+        """Note that the client has left."""
+        self.disconnected = self.disconnected or not self.complete
+
+    def next_event(self) -> Message | None:
+        """Return the event that ``receive()`` gives now, ``None`` if it has to wait.
+
+        :raises ProtocolError: if the application asks for ever after the end (HTTP-REQ-08)
+        """
+        # HTTP-REQ-06: once the response is complete, a body that was never read is not offered.
+        if self.complete:
+            return self._repeat({"type": "http.disconnect"})
+        if self._request_events:
+            return self._request_events.popleft()
+        # HTTP-DISC-02: what was sent before the client left comes first.
+        if self.disconnected:
+            return self._repeat({"type": "http.disconnect"})
+        # HTTP-REQ-05: nothing more will come before the response is complete.
+        return None
+
+    def is_deaf(self) -> bool:
+        """Tell whether the client has left; raise that from version 2.4 on (HTTP-DISC-04)."""
+        if self.disconnected and self.spec_version >= (2, 4):
+            raise ClientDisconnected("the client has left; nothing can be sent to it any more")
+        return self.disconnected
+
+    def finish(self) -> None:
+        """Note that the application returned (HTTP-BODY-06, HTTP-BODY-07)."""
+        # HTTP-DISC-05: whom nobody listens to may stop where it is.
+        if self.complete or self.disconnected:
+            return
+        if self.started:
+            said = (
+                "its last http.response.body said more_body=True"
+                if self._more_body_said
+                else "no http.response.body was sent"
+            )
+            self.latch(
+                ProtocolError(
+                    f"the application returned without completing the response: status "
+                    f"{self.status} and {self._sent_length} bytes of body came, and {said}",
+                    rule="HTTP-BODY-06",
+                )
+            )
+        else:
+            self.latch(
+                ProtocolError(
+                    "the application returned without starting a response; "
+                    "was every send() awaited?",
+                    rule="HTTP-BODY-07",
+                )
+            )
+
+    def describe(self) -> str:
+        """Tell in one sentence where request and response stand."""
+        if self._request_events:
+            request = "parts of the request body wait to be received"
+        elif self._request_complete:
+            request = "the request body was received whole (its last event had more_body=False)"
+        else:
+            request = "the request body has not come to its end"
+        left = "; the client has left" if self.disconnected else ""
+        return f"the response is {self.state.value}; {request}{left}"
+
+    def _apply(self, message: Message) -> Message:
+        message_type = message["type"]
+        state = _STATE_AFTER[self.state].get(message_type)
+        if state is None:
+            raise _out_of_order(self.state, message_type)
+        if message_type == "http.response.start":
+            self._start(message)
+        elif message_type == "http.response.debug":
+            self._debug(message)
+        else:
+            state = self._body(message, state)
+        self.state = state
+        return message
+
+    def _start(self, message: Message) -> None:
+        status = check_status(message)
+        if message["trailers"] and "http.response.trailers" not in self.extensions:
+            raise ProtocolError(
+                "http.response.start: trailers must be False, for the 'http.response.trailers' "
+                "extension is not announced",
+                rule="HTTP-START-14",
+                message_type="http.response.start",
+            )
+        length = declared_length(message)
+        self._declared_length = length if self._counts_length(status) else None
+        self.status = status
+        # HTTP-START-12: framing is the server's, so this header must not reach the client.
+        self.headers = [pair for pair in message["headers"] if pair[0] != b"transfer-encoding"]
+
+    def _counts_length(self, status: int) -> bool:
+        # RFC 9110, section 8.6: these three carry the length of a body that is not sent.
+        return self._method != "HEAD" and status not in (204, 304)
+
+    def _debug(self, message: Message) -> None:
+        if self.debug is not None:
+            raise ProtocolError(
+                "http.response.debug: was sent a second time",
+                rule="EXT-DEBUG-01",
+                message_type="http.response.debug",
+            )
+        self.debug = message["info"]
+
+    def _body(self, message: Message, state: HTTPState) -> HTTPState:
+        body: bytes = message["body"]
+        if body and self.status in (204, 304):
+            raise ProtocolError(
+                f"http.response.body: body must be empty with status {self.status}, "
+                f"not {shorten(body)}",
+                rule="HTTP-FRAME-05",
+                message_type="http.response.body",
+            )
+        length = self._sent_length + len(body)
+        self._check_length(length, message["more_body"])
+        self._sent_length = length
+        self._more_body_said = message["more_body"]
+        if self._method == "HEAD":
+            # HTTP-FRAME-04: frameworks send the body all the same, and servers drop it.
+            message["body"] = b""
+        return state if message["more_body"] else HTTPState.COMPLETE
+
+    def _check_length(self, length: int, more_body: bool) -> None:
+        declared = self._declared_length
+        if declared is None or length == declared or (length < declared and more_body):
+            return
+        problem = "comes to more than" if length > declared else "ends before"
+        raise ProtocolError(
+            f"http.response.body: the body {problem} the content-length of {declared} bytes: "
+            f"{length} bytes were sent",
+            rule="HTTP-FRAME-03",
+            message_type="http.response.body",
+        )
+
+
+def check_status(message: Message) -> int:
+    """Return the status of a response start.
+
+    :param message: a checked ``http.response.start``, or its WebSocket namesake
+    :raises ProtocolError: if it is no final status (RFC 9110, section 15)
+    """
+    status: int = message["status"]
+    if not 200 <= status <= 599:
+        raise ProtocolError(
+            f"{message['type']}: status must be a final one, from 200 to 599, not {status}",
+            rule="HTTP-START-03",
+            message_type=message["type"],
+        )
+    return status
+
+
+def declared_length(message: Message) -> int | None:
+    """Return the ``content-length`` of a response start in bytes, ``None`` without one.
+
+    :param message: a checked ``http.response.start``, or its WebSocket namesake
+    :raises ProtocolError: if it is not one non-negative integer (RFC 9110, section 8.6)
+    """
+    values = {value for name, value in message["headers"] if name == b"content-length"}
+    if not values:
+        return None
+    value = values.pop()
+    if values or not (value.isdigit() and value.isascii()):
+        shown = b", ".join(sorted({value, *values}))
+        raise ProtocolError(
+            f"{message['type']}: content-length must be one non-negative integer, "
+            f"not {shorten(shown)}",
+            rule="HTTP-FRAME-02",
+            message_type=message["type"],
+        )
+    return int(value)

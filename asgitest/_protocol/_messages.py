@@ -1,0 +1,314 @@
+"""The table of the messages an application may send: keys, types, defaults, rules.
+
+A new message is a new row of :data:`MESSAGES`; nothing else has to learn of it before the state
+machine that takes it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from ..exceptions import ProtocolError
+from ._headers import (
+    ACCEPT_RULES,
+    RESPONSE_RULES,
+    HeaderRules,
+    normalise_headers,
+    shorten,
+    wrong_type,
+)
+
+Message = dict[str, Any]
+
+#: A field check takes message type, key, value and rule id; it returns the value to go on with.
+FieldCheck = Callable[[str, str, Any, str], Any]
+
+_REQUIRED = object()
+
+
+def _integer(message_type: str, key: str, value: Any, rule: str) -> int:
+    # bool is an int to Python and to no server; an IntEnum such as HTTPStatus is welcome.
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(message_type, key, "int", value, rule)
+    return int(value)
+
+
+def _boolean(message_type: str, key: str, value: Any, rule: str) -> bool:
+    if not isinstance(value, bool):
+        raise wrong_type(message_type, key, "bool", value, rule)
+    return value
+
+
+def _byte_string(message_type: str, key: str, value: Any, rule: str) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    # HTTP-BODY-02: frameworks send these two and all servers but one take them.
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    raise wrong_type(message_type, key, "bytes", value, rule)
+
+
+def _text(message_type: str, key: str, value: Any, rule: str) -> str:
+    if not isinstance(value, str):
+        raise wrong_type(message_type, key, "str", value, rule)
+    return value
+
+
+def _dictionary(message_type: str, key: str, value: Any, rule: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise wrong_type(message_type, key, "dict", value, rule)
+    return value
+
+
+def _anything(message_type: str, key: str, value: Any, rule: str) -> Any:
+    return value
+
+
+def _or_none(check: FieldCheck, expected: str) -> FieldCheck:
+    def check_or_none(message_type: str, key: str, value: Any, rule: str) -> Any:
+        if value is None:
+            return None
+        try:
+            return check(message_type, key, value, rule)
+        except ProtocolError:
+            raise wrong_type(message_type, key, expected, value, rule) from None
+
+    return check_or_none
+
+
+def _headers(rules: HeaderRules) -> FieldCheck:
+    def check_headers(message_type: str, key: str, value: Any, rule: str) -> Any:
+        return normalise_headers(message_type, value, rules)
+
+    return check_headers
+
+
+_text_or_none = _or_none(_text, "str or None")
+_bytes_or_none = _or_none(_byte_string, "bytes or None")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One key of a message.
+
+    :ivar key: the key
+    :ivar check: validates and normalises the value
+    :ivar rule: id of the rule about the key
+    :ivar default: value when the key is missing; without one the key is required
+    :ivar since: version of the sub-specification that brought the key, ``None`` for the first
+    """
+
+    key: str
+    check: FieldCheck
+    rule: str
+    default: Any = _REQUIRED
+    since: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class MessageType:
+    """One row of the table.
+
+    :ivar scope_type: type of the scope that the message belongs to
+    :ivar fields: its keys, ``type`` apart
+    :ivar extension: name of the extension that has to be announced, ``None`` for a core message
+    """
+
+    scope_type: str
+    fields: tuple[Field, ...] = ()
+    extension: str | None = None
+
+
+def _body_fields(body_rule: str, more_rule: str) -> tuple[Field, ...]:
+    return (
+        Field("body", _byte_string, body_rule, default=b""),
+        Field("more_body", _boolean, more_rule, default=False),
+    )
+
+
+MESSAGES: dict[str, MessageType] = {
+    "http.response.start": MessageType(
+        "http",
+        (
+            Field("status", _integer, "HTTP-START-02"),
+            Field("headers", _headers(RESPONSE_RULES), "HTTP-START-04", default=()),
+            Field("trailers", _boolean, "HTTP-START-14", default=False),
+        ),
+    ),
+    "http.response.body": MessageType("http", _body_fields("HTTP-BODY-01", "HTTP-BODY-03")),
+    "http.response.debug": MessageType(
+        "http", (Field("info", _dictionary, "EXT-DEBUG-01"),), extension="http.response.debug"
+    ),
+    "http.response.trailers": MessageType("http", extension="http.response.trailers"),
+    "http.response.push": MessageType("http", extension="http.response.push"),
+    "http.response.early_hint": MessageType("http", extension="http.response.early_hint"),
+    "http.response.pathsend": MessageType("http", extension="http.response.pathsend"),
+    "http.response.zerocopysend": MessageType("http", extension="http.response.zerocopysend"),
+    "websocket.accept": MessageType(
+        "websocket",
+        (
+            Field("subprotocol", _text_or_none, "WS-ACC-02", default=None),
+            Field("headers", _headers(ACCEPT_RULES), "WS-ACC-04", default=(), since=(2, 1)),
+        ),
+    ),
+    "websocket.send": MessageType(
+        "websocket",
+        (
+            Field("text", _text_or_none, "WS-SEND-02", default=None),
+            Field("bytes", _bytes_or_none, "WS-SEND-02", default=None),
+        ),
+    ),
+    "websocket.close": MessageType(
+        "websocket",
+        (
+            Field("code", _integer, "WS-CLOSE-04", default=1000),
+            # WS-CLOSE-02: what a reason may be depends on the state; the machine checks it.
+            Field("reason", _anything, "WS-CLOSE-06", default="", since=(2, 3)),
+        ),
+    ),
+    "websocket.http.response.start": MessageType(
+        "websocket",
+        (
+            Field("status", _integer, "WS-DENY-02"),
+            Field("headers", _headers(RESPONSE_RULES), "HTTP-START-04", default=()),
+        ),
+        extension="websocket.http.response",
+    ),
+    "websocket.http.response.body": MessageType(
+        "websocket",
+        _body_fields("WS-DENY-02", "WS-DENY-02"),
+        extension="websocket.http.response",
+    ),
+    "lifespan.startup.complete": MessageType("lifespan"),
+    "lifespan.startup.failed": MessageType(
+        "lifespan", (Field("message", _text, "LIFE-04", default=""),)
+    ),
+    "lifespan.shutdown.complete": MessageType("lifespan"),
+    "lifespan.shutdown.failed": MessageType(
+        "lifespan", (Field("message", _text, "LIFE-11", default=""),)
+    ),
+}
+
+#: What a server sends and an application only receives.
+EVENTS = frozenset(
+    {
+        "http.request",
+        "http.disconnect",
+        "websocket.connect",
+        "websocket.receive",
+        "websocket.disconnect",
+        "lifespan.startup",
+        "lifespan.shutdown",
+    }
+)
+
+
+def parse_version(spec_version: str) -> tuple[int, int]:
+    """Return ``"2.3"`` as ``(2, 3)``, so that versions compare as numbers.
+
+    :param spec_version: version of a sub-specification
+    :raises ValueError: if it is not two numbers with a dot between them
+    """
+    major, _, minor = spec_version.partition(".")
+    return int(major), int(minor)
+
+
+def check_message(
+    message: object,
+    *,
+    scope_type: str,
+    spec_version: tuple[int, int],
+    extensions: Collection[str],
+) -> Message:
+    """Return what the application sent with each value checked and each default filled in.
+
+    :param message: what was passed to ``send()``
+    :param scope_type: type of the scope it was sent on
+    :param spec_version: announced version of the sub-specification
+    :param extensions: names of the announced extensions
+    :raises ProtocolError: if the message is none, does not belong here, or is malformed
+    """
+    message_type, row = _find_row(message, scope_type, extensions)
+    assert isinstance(message, dict)
+    checked: Message = {"type": message_type}
+    for field in row.fields:
+        checked[field.key] = _check_field(message_type, message, field, spec_version)
+    return checked
+
+
+def _find_row(
+    message: object, scope_type: str, extensions: Collection[str]
+) -> tuple[str, MessageType]:
+    if not isinstance(message, dict):
+        raise wrong_type("send()", "the message", "dict", message, "EVT-01")
+    message_type = message.get("type")
+    if not isinstance(message_type, str):
+        if "type" not in message:
+            raise ProtocolError(
+                f"send(): the message must have a 'type' key: {shorten(message)}", rule="EVT-01"
+            )
+        raise wrong_type("send()", "the message's type", "str", message_type, "EVT-01")
+    row = MESSAGES.get(message_type)
+    if row is None:
+        raise _unknown(message_type, scope_type)
+    if row.scope_type != scope_type:
+        raise ProtocolError(
+            f"{message_type}: must be sent on the {row.scope_type!r} scope it belongs to, "
+            f"not on {_article(scope_type)} {scope_type!r} scope",
+            rule="EVT-03",
+            message_type=message_type,
+        )
+    if row.extension is not None and row.extension not in extensions:
+        raise ProtocolError(
+            f"{message_type}: needs the {row.extension!r} extension, which this client does not "
+            f'announce: look for it in scope["extensions"] before sending',
+            rule="EXT-02",
+            message_type=message_type,
+        )
+    return message_type, row
+
+
+def _article(word: str) -> str:
+    return "an" if word.startswith("http") else "a"
+
+
+def _unknown(message_type: str, scope_type: str) -> ProtocolError:
+    known = ", ".join(
+        sorted(name for name, row in MESSAGES.items() if row.scope_type == scope_type)
+    )
+    problem = (
+        "is an event, which an application receives and never sends"
+        if message_type in EVENTS
+        else "is no message type that a server knows"
+    )
+    return ProtocolError(
+        f"{shorten(message_type)[1:-1]}: {problem}; on this {scope_type!r} scope it takes {known}",
+        rule="EVT-05",
+        message_type=message_type,
+    )
+
+
+def _check_field(
+    message_type: str, message: Message, field: Field, spec_version: tuple[int, int]
+) -> Any:
+    if field.key not in message:
+        if field.default is _REQUIRED:
+            raise ProtocolError(
+                f"{message_type}: {field.key} is required and missing",
+                rule=field.rule,
+                message_type=message_type,
+            )
+        value = field.default
+        return list(value) if isinstance(value, tuple) else value
+    value = field.check(message_type, field.key, message[field.key], field.rule)
+    # An empty value says what a missing key says, and frameworks send it to every server.
+    if value and field.since is not None and spec_version < field.since:
+        raise ProtocolError(
+            f"{message_type}: {field.key} needs version {field.since[0]}.{field.since[1]} of the "
+            f"sub-specification, and the scope announces {spec_version[0]}.{spec_version[1]}",
+            rule=field.rule,
+            message_type=message_type,
+        )
+    return value

@@ -1,0 +1,190 @@
+"""The raw response under a ``requests.Response``: urllib3's, fed with what an application sent."""
+
+from __future__ import annotations
+
+import http
+import http.client
+from collections.abc import Generator
+from typing import Any
+
+from urllib3 import HTTPResponse
+
+from ._protocol._headers import Headers
+
+try:
+    from urllib3 import HTTPHeaderDict
+except ImportError:  # urllib3 1.26
+    from urllib3._collections import HTTPHeaderDict
+
+_VERSIONS = {"1.0": 10, "1.1": 11, "2": 20}
+
+
+class Body:
+    """A response body that gives its pieces one by one; the end of ours of urllib3's response."""
+
+    closed = False
+
+    def next_piece(self) -> bytes:
+        """Return the next piece, ``b""`` at the end.
+
+        :raises BaseException: what has to reach the test instead
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Tell the application that nobody reads on."""
+        self.closed = True
+
+    def read(self, amount: int | None = None) -> bytes:
+        """Exist, because urllib3 knows a body by this; it is never called."""
+        raise NotImplementedError
+
+
+class MemoryBody(Body):
+    """A body that came whole, or up to an error.
+
+    :param pieces: what came
+    :param error: what to raise behind it, ``None`` for nothing
+    """
+
+    def __init__(self, pieces: list[bytes], error: BaseException | None = None) -> None:
+        self._pieces = [b"".join(pieces)]
+        self._error = error
+
+    def next_piece(self) -> bytes:
+        """Return all there is, then ``b""`` or the error."""
+        if self._pieces:
+            return self._pieces.pop() or self.next_piece()
+        if self._error is not None:
+            raise self._error
+        return b""
+
+
+class RawResponse(HTTPResponse):
+    """urllib3's response, except that reading yields what is there.
+
+    urllib3 reads on until it has as many bytes as were asked for, so that the lines of an endless
+    response would come late or never. Its decoding is used as it is.
+
+    :param body: where the bytes come from
+    :param status: status code
+    :param headers: headers, list of ``(bytes, bytes)``
+    :param http_version: ``"1.0"``, ``"1.1"`` or ``"2"``
+    :param method: method of the request
+    :ivar websocket: what the handshake of a WebSocket left, ``None`` for any other request
+    """
+
+    def __init__(
+        self, body: Body, *, status: int, headers: Headers, http_version: str, method: str
+    ) -> None:
+        # HTTP-START-11: header values are octets, and latin-1 keeps each of them.
+        decoded = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        header_dict = HTTPHeaderDict()
+        for name, value in decoded:
+            header_dict.add(name, value)
+        super().__init__(
+            body=body,  # type: ignore[arg-type]
+            headers=header_dict,
+            status=status,
+            version=_VERSIONS[http_version],
+            reason=reason_phrase(status),
+            preload_content=False,
+            original_response=_OriginalResponse(decoded),  # type: ignore[arg-type]
+            # The state machine has counted the bytes already (HTTP-FRAME-03).
+            enforce_content_length=False,
+            request_method=method,
+        )
+        self.websocket: Any = None
+        self._source = body
+        self._decoded = bytearray()
+        self._at_end = False
+
+    def stream(
+        self, amt: int | None = 2**16, decode_content: bool | None = None
+    ) -> Generator[bytes, None, None]:
+        """Yield the body as it comes.
+
+        :param amt: bytes of the largest piece to yield, ``None`` for no limit
+        :param decode_content: whether to undo the content coding
+        """
+        while self._decoded or not self._at_end:
+            if not self._decoded:
+                self._decoded += self._next_decoded(decode_content)
+            piece = self._take(amt)
+            if piece:
+                yield piece
+
+    def read(
+        self,
+        amt: int | None = None,
+        decode_content: bool | None = None,
+        cache_content: bool = False,
+    ) -> bytes:
+        """Return the body, or as many bytes of it as were asked for unless it ends before.
+
+        :param amt: bytes to return, ``None`` for all
+        :param decode_content: whether to undo the content coding
+        :param cache_content: accepted for the sake of urllib3's signature
+        """
+        while not self._at_end and (amt is None or len(self._decoded) < amt):
+            self._decoded += self._next_decoded(decode_content)
+        return self._take(amt)
+
+    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
+        """Return what is there, at least a byte unless the body ends.
+
+        :param amt: bytes to return at the most, ``None`` for no limit
+        :param decode_content: whether to undo the content coding
+        """
+        return next(self.stream(amt, decode_content), b"")
+
+    def close(self) -> None:
+        """Close the response; the application is told unless it is through."""
+        self._at_end = True
+        self._source.close()
+        super().close()
+
+    def release_conn(self) -> None:
+        """Close the response; requests calls this when the body was read to its end."""
+        self._source.close()
+
+    def _next_decoded(self, decode_content: bool | None) -> bytes:
+        piece = self._source.next_piece()
+        self._at_end = not piece
+        if decode_content is None:
+            decode_content = self.decode_content
+        if not decode_content:
+            return piece
+        self._init_decoder()
+        return self._decode(piece, decode_content, flush_decoder=self._at_end)
+
+    def _take(self, amount: int | None) -> bytes:
+        piece = bytes(self._decoded[:amount])
+        del self._decoded[:amount]
+        return piece
+
+
+class _OriginalResponse:
+    """The part of :class:`http.client.HTTPResponse` that requests takes cookies from."""
+
+    def __init__(self, headers: list[tuple[str, str]]) -> None:
+        self.msg = http.client.HTTPMessage()
+        for name, value in headers:
+            self.msg[name] = value
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def reason_phrase(status: int) -> str:
+    """Return the phrase of a status, ``""`` if it has none.
+
+    :param status: status code
+    """
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return ""

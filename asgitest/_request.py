@@ -1,0 +1,152 @@
+"""What a prepared request holds, as plain values for a scope and its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from requests import PreparedRequest
+from requests.structures import CaseInsensitiveDict
+
+from ._protocol._headers import Headers
+from ._protocol._scope import host_header
+
+#: Bytes of a file that make one ``http.request`` event.
+FILE_CHUNK = 64 * 1024
+
+
+class HeaderPairs(CaseInsensitiveDict[str]):
+    """Request headers that keep order and duplicates; to requests, a dict like its own.
+
+    :param pairs: list of ``(name, value)``
+    """
+
+    def __init__(self, pairs: Any = None, **kwargs: Any) -> None:
+        self.pairs: list[tuple[Any, Any]] = []
+        super().__init__(None, **kwargs)
+        if pairs is not None:
+            items = pairs.items() if hasattr(pairs, "items") else pairs
+            self.pairs.extend((name, value) for name, value in items)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        indexes = self._indexes(name)
+        if not indexes:
+            self.pairs.append((name, value))
+            return
+        self.pairs[indexes[0]] = (name, value)
+        for index in reversed(indexes[1:]):
+            del self.pairs[index]
+
+    def __getitem__(self, name: str) -> Any:
+        values = [self.pairs[index][1] for index in self._indexes(name)]
+        if not values:
+            raise KeyError(name)
+        return values[0] if len(values) == 1 else ", ".join(map(_text, values))
+
+    def __delitem__(self, name: str) -> None:
+        indexes = self._indexes(name)
+        if not indexes:
+            raise KeyError(name)
+        for index in reversed(indexes):
+            del self.pairs[index]
+
+    def __iter__(self) -> Iterator[str]:
+        seen = set()
+        for name, _ in self.pairs:
+            if _text(name).lower() not in seen:
+                seen.add(_text(name).lower())
+                yield name
+
+    def __len__(self) -> int:
+        return len({_text(name).lower() for name, _ in self.pairs})
+
+    def lower_items(self) -> Iterator[tuple[str, Any]]:
+        """Yield each name in lower case with its value, duplicates joined."""
+        return ((_text(name).lower(), self[name]) for name in self)
+
+    def copy(self) -> HeaderPairs:
+        """Return a copy."""
+        return HeaderPairs(self.pairs)
+
+    def _indexes(self, name: str) -> list[int]:
+        wanted = _text(name).lower()
+        return [
+            index for index, (other, _) in enumerate(self.pairs) if _text(other).lower() == wanted
+        ]
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def scope_headers(request: PreparedRequest) -> Headers:
+    """Return the headers of a request as its scope holds them.
+
+    Names are in lower case, and ``host`` comes first, made of the URL unless the request has one
+    of its own (SC-09, SC-11).
+
+    :param request: a prepared request
+    :raises ValueError: if a name or a value cannot be encoded as latin-1
+    """
+    held = request.headers
+    items = held.pairs if isinstance(held, HeaderPairs) else held.items()
+    headers = [
+        (_encode(name, name).lower(), _encode(name, value).strip(b" \t")) for name, value in items
+    ]
+    hosts = [pair for pair in headers if pair[0] == b"host"]
+    if not hosts:
+        return [(b"host", host_header(str(request.url))), *headers]
+    return [*hosts, *(pair for pair in headers if pair[0] != b"host")]
+
+
+def _encode(name: str | bytes, value: str | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"request header {name!r}: must be encodable as latin-1, or given as bytes, "
+            f"not {value!r}"
+        ) from None
+
+
+def body_in_memory(request: PreparedRequest) -> bytes | None:
+    """Return the body of a request as bytes, ``None`` if it has to be read piece by piece.
+
+    :param request: a prepared request
+    """
+    body = request.body
+    if body is None:
+        return b""
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    if isinstance(body, str):
+        return body.encode()
+    return None
+
+
+def body_chunks(body: Any) -> Iterator[bytes]:
+    """Yield the parts of a body that is a file or an iterable; empty ones are left out.
+
+    :param body: body of a prepared request
+    :raises TypeError: if a part is neither bytes nor text
+    """
+    parts: Iterable[Any] = iter(lambda: body.read(FILE_CHUNK), b"") if _is_file(body) else body
+    for part in parts:
+        if isinstance(part, str):
+            part = part.encode()
+        if not isinstance(part, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"the parts of a request's body must be bytes or str, "
+                f"not {type(part).__name__}: {part!r}"
+            )
+        # An empty part would end a body in chunked coding, so that no server ever sees one.
+        if part:
+            yield bytes(part)
+        elif _is_file(body):
+            return
+
+
+def _is_file(body: Any) -> bool:
+    return hasattr(body, "read")

@@ -1,0 +1,119 @@
+"""Tell where tasks and threads stand, as text; knows no event loop."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import linecache
+import os
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+# Functions of this package that run what is not of this package.
+_ENTRIES = ("run", "exchange", "__call__")
+# A stack of nothing but these is that of a worker thread without work.
+_IDLE_FILES = ("_asyncio.py", "_thread_cache.py", "thread.py", "threading.py", "queue.py")
+
+
+def await_chain(awaitable: Any) -> Iterator[types.FrameType]:
+    """Yield the frames of a suspended awaitable, from the outermost to the innermost.
+
+    :param awaitable: a coroutine, generator or async generator; objects that wrap one, such as
+        what ``async for`` awaits, are looked through
+    """
+    while awaitable is not None:
+        frame, following = _step(awaitable)
+        if frame is not None:
+            yield frame
+        awaitable = following
+
+
+def _step(awaitable: Any) -> tuple[types.FrameType | None, Any]:
+    if inspect.iscoroutine(awaitable):
+        return awaitable.cr_frame, awaitable.cr_await
+    if inspect.isasyncgen(awaitable):
+        return awaitable.ag_frame, awaitable.ag_await
+    if inspect.isgenerator(awaitable):
+        return awaitable.gi_frame, awaitable.gi_yieldfrom
+    # ``async for`` awaits an object that has no public way to its generator.
+    for referent in gc.get_referents(awaitable):
+        if inspect.isasyncgen(referent) or inspect.iscoroutine(referent):
+            return None, referent
+    return None, None
+
+
+def describe_chain(awaitable: Any) -> str:
+    """Return the await chain of a task as a traceback shows it, from the application's code on.
+
+    :param awaitable: the task's coroutine
+    :return: ``""`` if the task runs nothing but this package's code
+    """
+    frames = list(await_chain(awaitable))
+    while frames and _is_entry(frames[0]):
+        del frames[0]
+    for index, frame in enumerate(frames):
+        # Behind it lies receive() or send(), and the subject's description tells of these.
+        if _is_ours(frame):
+            del frames[index:]
+            break
+    return _format(frames)
+
+
+def _is_ours(frame: types.FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_PACKAGE + os.sep)
+
+
+def _is_entry(frame: types.FrameType) -> bool:
+    if _is_ours(frame):
+        return frame.f_code.co_name in _ENTRIES
+    return "anyio" in frame.f_code.co_filename.split(os.sep)
+
+
+def describe_thread(thread: threading.Thread) -> str:
+    """Return the stack of a thread as a traceback shows it.
+
+    :param thread: a thread that runs
+    :return: ``""`` if the thread has ended
+    """
+    frame = sys._current_frames().get(thread.ident or 0)
+    return _format(_stack(frame)) if frame is not None else ""
+
+
+def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]:
+    """Return the threads that do something, idle workers of a pool left out.
+
+    :param excluded: threads to leave out
+    """
+    frames = sys._current_frames()
+    left_out = set(excluded)
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread not in left_out and thread.ident in frames and not _is_idle(frames[thread.ident])
+    ]
+
+
+def _is_idle(frame: types.FrameType) -> bool:
+    return all(os.path.basename(inner.f_code.co_filename) in _IDLE_FILES for inner in _stack(frame))
+
+
+def _stack(frame: types.FrameType | None) -> list[types.FrameType]:
+    frames: list[types.FrameType] = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def _format(frames: Iterable[types.FrameType]) -> str:
+    entries = []
+    for frame in frames:
+        code = frame.f_code
+        linecache.lazycache(code.co_filename, frame.f_globals)
+        entries.append(traceback.FrameSummary(code.co_filename, frame.f_lineno, code.co_name))
+    return "".join(traceback.format_list(entries)).rstrip("\n")

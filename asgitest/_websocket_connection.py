@@ -1,0 +1,153 @@
+"""One WebSocket: its handshake, the mailbox for the test, its end."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+from ._connection import UNREAD_LIMIT, Connection
+from ._interface import ASGIApplication
+from ._portal import Portal
+from ._protocol._headers import Headers
+from ._protocol._messages import Message
+from ._protocol._websocket import WebSocketProtocol, WebSocketState
+from .exceptions import ProtocolError
+
+# What a message costs beside its payload, so that empty ones count too.
+_MESSAGE_COST = 64
+
+
+class WebSocketProgress(NamedTuple):
+    """What the test's thread is told of a WebSocket; nothing of it changes any more.
+
+    :ivar state: how far the application has come
+    :ivar ended: whether the application is through
+    :ivar subprotocol: what the application accepted
+    :ivar headers: headers of the accept message, list of ``(bytes, bytes)``
+    :ivar denial: status, headers and body of a denial response, ``None`` without one
+    :ivar close_code: code of the close, ``None`` before it
+    :ivar close_reason: reason of the close
+    :ivar violation: the first broken rule
+    :ivar error: what the application raised
+    """
+
+    state: WebSocketState
+    ended: bool
+    subprotocol: str | None
+    headers: Headers
+    denial: tuple[int, Headers, bytes] | None
+    close_code: int | None
+    close_reason: str
+    violation: ProtocolError | None
+    error: BaseException | None
+
+
+class WebSocketConnection(Connection[WebSocketProtocol]):
+    """One WebSocket.
+
+    :ivar mailbox: messages for the test, the application's close included. The test's thread takes
+        from its left without a hop, and says so with :meth:`note_taken`
+    """
+
+    def __init__(
+        self,
+        portal: Portal,
+        application: ASGIApplication,
+        scope: dict[str, Any],
+        protocol: WebSocketProtocol,
+        name: str,
+    ) -> None:
+        super().__init__(portal, application, scope, protocol, name)
+        self.mailbox: deque[Message] = deque()
+        self._body: list[bytes] = []
+        self._sent_cost = 0
+        self._taken_cost = 0
+
+    async def handshake(self) -> WebSocketProgress:
+        """Start the application and wait for its whole answer to the handshake."""
+        self.start()
+        await self.until(lambda: self.protocol.answered)
+        if self.protocol.state is WebSocketState.DENIED:
+            await self.wait_ended()
+        return self._progress()
+
+    async def wait_message(self) -> WebSocketProgress:
+        """Wait until there is a message in the mailbox, or will be none any more."""
+        await self.until(
+            lambda: bool(self.mailbox) or self.protocol.closed or self.protocol.disconnected
+        )
+        return self._progress()
+
+    async def leave(self, code: int, reason: str) -> WebSocketProgress:
+        """Close the client's side, if nobody closed before, and wait for the application.
+
+        :param code: code of the close
+        :param reason: reason of the close
+        """
+        self.disconnect(code, reason)
+        # What nobody will read must not hold the application up.
+        self._taken_cost = self._sent_cost
+        self.notify()
+        await self.settle()
+        return self._progress()
+
+    def add_event(self, event: Message) -> None:
+        """Hand the application an event.
+
+        :param event: a ``websocket.receive``, or whatever a test wants to feed (ERR-02)
+        """
+        self.protocol.add_event(event)
+        self.notify()
+
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close the client's side.
+
+        :param code: code of the close
+        :param reason: reason of the close
+        """
+        self.protocol.disconnect(code, reason)
+        self.notify()
+
+    def note_taken(self, message: Message) -> None:
+        """Note that a message left the mailbox; called in the test's thread.
+
+        :param message: what was taken
+        """
+        self._taken_cost += _cost(message)
+        # Read after the line above, as the loop's thread writes before it looks: one sees the
+        # other, and no sender is left waiting.
+        if self._sending:
+            self._portal.post(self.notify)
+
+    def _take(self, message: Message) -> None:
+        message_type = message["type"]
+        if message_type == "websocket.http.response.body":
+            assert self.protocol.denial is not None
+            self._body.append(message["body"])
+        elif message_type == "websocket.send" or self.protocol.state is WebSocketState.CLOSED:
+            self._sent_cost += _cost(message)
+            self.mailbox.append(message)
+
+    def _is_full(self) -> bool:
+        return self._sent_cost - self._taken_cost >= UNREAD_LIMIT
+
+    def _progress(self) -> WebSocketProgress:
+        protocol = self.protocol
+        denial = protocol.denial
+        return WebSocketProgress(
+            state=protocol.state,
+            ended=self.ended,
+            subprotocol=protocol.subprotocol,
+            headers=protocol.headers,
+            denial=None
+            if denial is None
+            else (denial.status, denial.headers, b"".join(self._body)),
+            close_code=protocol.close_code,
+            close_reason=protocol.close_reason,
+            violation=protocol.violation,
+            error=self.error,
+        )
+
+
+def _cost(message: Message) -> int:
+    return _MESSAGE_COST + len(message.get("text") or message.get("bytes") or "")

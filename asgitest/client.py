@@ -1,0 +1,447 @@
+"""The test client: a ``requests.Session`` whose requests run an ASGI application in process."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from ._adapter import ASGIAdapter, run_application
+from ._application import RunningApplication
+from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions
+from ._portal import Portal
+from ._request import HeaderPairs
+from .exceptions import ASGITestError
+from .websocket import WebSocketSession
+
+__all__ = ["TestClient"]
+
+T = TypeVar("T")
+
+# What clients of one running application cannot differ in.
+_SHARED_OPTIONS = ("app", "backend", "backend_options", "interface", "lifespan", "portal")
+# RFC 6455, section 4.1; any 16 bytes will do, and these are the same in every run.
+_HANDSHAKE_HEADERS = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "YXNnaXRlc3Qta2V5LTE2IQ==",
+}
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+# Options of a request that concern the way there, and here there is none.
+_IGNORED_OPTIONS = ("allow_redirects", "cert", "proxies", "stream", "verify")
+
+
+class TestClient(requests.Session):
+    """A client for an ASGI application, which runs in process and opens no socket.
+
+    It is a :class:`requests.Session` with all that one can do. In its ``with`` block the
+    application's lifespan runs, in the event loop that serves the requests; without the block
+    there is no lifespan, and the loop lasts from the first request to :meth:`close`.
+
+    :param app: an ASGI application
+    :param base_url: what relative URLs are joined to
+    :param raise_server_exceptions: whether the application's exceptions reach the test; if not,
+        they become what a server makes of them. Broken rules are raised in any case
+    :param root_path: where the application is mounted; given on as it is (SC-08)
+    :param backend: ``"asyncio"``, ``"uvloop"`` or ``"trio"``; unless given, the environment's
+        ``ASGITEST_BACKEND``, else ``"asyncio"``
+    :param backend_options: keyword arguments for the backend's ``run``
+    :param portal: ``"thread"``, an event loop in a thread of its own
+    :param lifespan: ``"auto"`` goes on without lifespan if the application does not support it
+        (LIFE-06), ``"on"`` demands it, ``"off"`` never asks
+    :param timeout: deadline of every single wait in seconds, ``None`` for none; unless given, the
+        environment's ``ASGITEST_TIMEOUT``, else 10
+    :param strict: not available yet
+    :param ignore_rules: not available yet
+    :param interface: ``"asgi3"``, ``"asgi2"``, or ``"auto"`` to find out (APP-06)
+    :param spec_version: version of the HTTP and WebSocket text to announce; unless given, 2.3 for
+        HTTP and 2.4 for WebSocket (SC-02)
+    :param http_version: ``"1.0"``, ``"1.1"`` or ``"2"`` (SC-03)
+    :param profile: not available yet
+    :param client_address: host and port of the client, ``None`` to withhold it (SC-13)
+    :param server_address: host and port of the server, unless given those of the URL (SC-14)
+    :param headers: headers of every request, a mapping or a list of pairs
+    :param cookies: cookies of every request, a mapping or a jar
+    :param extensions: not available yet
+    :param scope: merged over each HTTP and WebSocket scope's own keys
+    :raises TypeError: if the application cannot be called
+    :raises ValueError: if an option has a value that cannot be
+    """
+
+    # The name begins as the names of test classes do, which pytest collects.
+    __test__ = False
+
+    def __init__(
+        self,
+        app: Any,
+        base_url: str = "http://testserver",
+        raise_server_exceptions: bool = True,
+        root_path: str = "",
+        backend: str | None = None,
+        backend_options: Mapping[str, Any] | None = None,
+        *,
+        portal: str | None = None,
+        lifespan: str = "auto",
+        timeout: Any = DEFAULT_TIMEOUT,
+        strict: bool = False,
+        ignore_rules: Any = (),
+        interface: str = "auto",
+        spec_version: str | None = None,
+        http_version: str = "1.1",
+        profile: str | None = None,
+        client_address: tuple[str, int] | None = ("127.0.0.1", 50000),
+        server_address: tuple[str, int | None] | None = None,
+        headers: Any = None,
+        cookies: Any = None,
+        extensions: Any = None,
+        scope: Mapping[str, Any] | None = None,
+    ) -> None:
+        options = ClientOptions(
+            base_url=base_url,
+            raise_server_exceptions=raise_server_exceptions,
+            root_path=root_path,
+            backend=backend,
+            backend_options=backend_options,
+            portal=portal,
+            lifespan=lifespan,
+            timeout=timeout,
+            strict=strict,
+            ignore_rules=ignore_rules,
+            interface=interface,
+            spec_version=spec_version,
+            http_version=http_version,
+            profile=profile,
+            client_address=client_address,
+            server_address=server_address,
+            headers=headers,
+            cookies=cookies,
+            extensions=extensions,
+            scope=scope,
+        ).resolved()
+        self._set_up(app, run_application(app, options), options, parent=None)
+
+    def _set_up(
+        self,
+        app: Any,
+        running: RunningApplication,
+        options: ClientOptions,
+        parent: TestClient | None,
+    ) -> None:
+        super().__init__()
+        self.app = app
+        self.base_url = options.base_url
+        self._running = running
+        self._options = options
+        self._parent = parent
+        self._children: list[TestClient] = []
+        self._entered = False
+        # Proxies, certificates and passwords of the machine are nobody's business here.
+        self.trust_env = False
+        self.headers = HeaderPairs(self.headers)  # type: ignore[assignment]
+        self.headers["User-Agent"] = "testclient"
+        for name, value in _pairs(options.headers):
+            self.headers[name] = value
+        if options.cookies is not None:
+            self.cookies.update(options.cookies)
+        adapter = ASGIAdapter.for_client(running, options)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    # -- the block -----------------------------------------------------------------------------
+
+    def __enter__(self) -> TestClient:
+        """Start the event loop and the application's lifespan.
+
+        :raises LifespanError: if the application reports that its startup failed
+        :raises DeadlineExceeded: if it does not answer
+        """
+        if self._parent is not None:
+            return self
+        if self._entered:
+            raise ASGITestError(
+                "this client is entered already; new_client() gives another one for the same "
+                "running application"
+            )
+        self._running.start()
+        self._entered = True
+        return self
+
+    def __exit__(  # type: ignore[override]
+        self,
+        error_type: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: object = None,
+    ) -> None:
+        """Close what is open, end the lifespan, then the event loop.
+
+        :raises BaseException: what the application raised in its lifespan
+        """
+        try:
+            self._close(abruptly=error_type is KeyboardInterrupt)
+        except Exception as closing_error:
+            # What went wrong in the block came first, and explains more.
+            if error is None:
+                raise
+            if hasattr(error, "add_note"):
+                error.add_note(f"Closing the client raised, too: {closing_error!r}")
+
+    def close(self) -> None:
+        """Do as leaving the ``with`` block does; a client from :meth:`new_client` only retires.
+
+        The next request starts a new event loop.
+        """
+        self._close(abruptly=False)
+
+    def _close(self, *, abruptly: bool) -> None:
+        if self._parent is not None:
+            super().close()
+            return
+        self._entered = False
+        try:
+            self._running.stop(abruptly=abruptly)
+        finally:
+            super().close()
+            for client in self._children:
+                client.close()
+            self._children.clear()
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str | bytes,
+        url: str | bytes,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        cookies: Any = None,
+        files: Any = None,
+        auth: Any = None,
+        timeout: Any = CLIENT_TIMEOUT,
+        allow_redirects: bool = True,
+        proxies: Any = None,
+        hooks: Any = None,
+        stream: bool | None = None,
+        verify: Any = None,
+        cert: Any = None,
+        json: Any = None,
+    ) -> requests.Response:
+        """Send a request; parameters are those of :meth:`requests.Session.request`.
+
+        :param method: its method
+        :param url: its URL, relative to ``base_url`` or absolute
+        :param params: query parameters
+        :param data: the body: form fields, bytes, text, a file or an iterable
+        :param headers: headers, a mapping or a list of pairs; of a list, order and duplicates
+            are kept
+        :param cookies: cookies of this request alone
+        :param files: files to upload
+        :param auth: credentials
+        :param timeout: seconds for every single wait, ``None`` for no deadline; of a pair, the
+            second counts
+        :param allow_redirects: whether to follow redirects
+        :param proxies: ignored, as nothing leaves the process
+        :param hooks: functions to call with the response
+        :param stream: whether to return at the start of the response
+        :param verify: ignored, as nothing is encrypted
+        :param cert: ignored
+        :param json: the body, as JSON
+        :return: the response
+        :raises ProtocolError: if the application breaks a rule
+        :raises RequestDeadlineExceeded: if the deadline passes
+        :raises BaseException: what the application raises, unless ``raise_server_exceptions`` is
+            false
+        """
+        __tracebackhide__ = True
+        return super().request(
+            method,
+            self._absolute(url),
+            params=params,
+            data=data,
+            headers=headers,
+            cookies=cookies,
+            files=files,
+            auth=auth,
+            timeout=NO_DEADLINE if timeout is None else timeout,  # type: ignore[arg-type]
+            allow_redirects=allow_redirects,
+            proxies=proxies,
+            hooks=hooks,
+            stream=stream,
+            verify=verify,
+            cert=cert,
+            json=json,
+        )
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a prepared request.
+
+        :param request: a prepared request
+        :param kwargs: those of :meth:`requests.Session.send`; ``timeout=None`` is no deadline
+        :return: the response
+        """
+        __tracebackhide__ = True
+        if kwargs.get("timeout", CLIENT_TIMEOUT) is None:
+            kwargs["timeout"] = NO_DEADLINE
+        return super().send(request, **kwargs)
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request with the client's settings, as requests does.
+
+        :param request: a request; its headers may be a list of pairs, and its URL relative
+        :return: the prepared request
+        """
+        request.url = self._absolute(request.url)
+        pairs = _pairs(request.headers)
+        repeated = HeaderPairs(pairs)
+        if not isinstance(request.headers, Mapping):
+            request.headers = dict(repeated.items())
+        prepared = super().prepare_request(request)
+        if len(repeated) < len(pairs) or len(self.headers) < len(_pairs(self.headers)):
+            prepared.headers = self._repeat_headers(prepared.headers, repeated)
+        return prepared
+
+    def _repeat_headers(self, prepared: Any, repeated: HeaderPairs) -> Any:
+        """Put the duplicates back that a dict of headers had no place for."""
+        result: list[tuple[Any, Any]] = []
+        session = HeaderPairs(_pairs(self.headers))
+        for name, value in prepared.items():
+            source = next((s for s in (repeated, session) if name in s), None)
+            same = (
+                [] if source is None else [p for p in source.pairs if p[0].lower() == name.lower()]
+            )
+            result.extend(same if len(same) > 1 else [(name, value)])
+        return HeaderPairs(result)
+
+    def _absolute(self, url: str | bytes) -> str:
+        text = url.decode() if isinstance(url, bytes) else str(url)
+        return urljoin(self.base_url, text)
+
+    # -- WebSocket -----------------------------------------------------------------------------
+
+    def websocket_connect(
+        self,
+        url: str,
+        subprotocols: Sequence[str] | None = None,
+        timeout: Any = CLIENT_TIMEOUT,
+        **options: Any,
+    ) -> WebSocketSession:
+        """Prepare a WebSocket; the ``with`` block of what is returned opens it.
+
+        :param url: its URL, relative to ``base_url`` or absolute, with the scheme ``ws``, ``wss``,
+            ``http`` or ``https``
+        :param subprotocols: what to offer, in order
+        :param timeout: seconds for every single wait, ``None`` for no deadline
+        :param options: those of :meth:`request` that a request without a body can have:
+            ``params``, ``headers``, ``cookies``, ``auth``, ``hooks``
+        :return: the session
+        :raises TypeError: if an option is not one of these
+        """
+        for name in _IGNORED_OPTIONS:
+            options.pop(name, None)
+        headers = [*_pairs(options.pop("headers", None))]
+        given = {_name(name) for name, _ in headers}
+        headers += [pair for pair in _HANDSHAKE_HEADERS.items() if pair[0] not in given]
+        if subprotocols:
+            headers.append(("sec-websocket-protocol", ", ".join(subprotocols)))
+        request = _handshake(self._websocket_url(url), headers, **options)
+        prepared = self.prepare_request(request)
+        timeout = NO_DEADLINE if timeout is None else timeout
+
+        def send_handshake() -> requests.Response:
+            return self.send(prepared, stream=True, timeout=timeout, allow_redirects=False)
+
+        return WebSocketSession(send_handshake)
+
+    def _websocket_url(self, url: str) -> str:
+        absolute = self._absolute(url)
+        scheme = urlsplit(absolute).scheme
+        # requests prepares nothing of a ws URL: no parameters, no quoting.
+        return _HTTP_SCHEMES.get(scheme, scheme) + absolute[len(scheme) :]
+
+    # -- the running application ---------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The lifespan's state, of which every scope gets a shallow copy (LIFE-13)."""
+        return self._running.state
+
+    @property
+    def portal(self) -> Portal:
+        """The event loop, started if it is not running: ``call`` and its like, as anyio's."""
+        return self._running.portal()
+
+    def new_client(self, **overrides: Any) -> TestClient:
+        """Return another client of the same running application, as a second user has.
+
+        Its cookies and headers are its own. It never runs the lifespan, and is closed with this
+        client.
+
+        :param overrides: options that differ from this client's
+        :return: a client of the same class
+        :raises TypeError: if an option is one that all clients of an application share
+        """
+        for name in overrides:
+            if name in _SHARED_OPTIONS:
+                raise TypeError(
+                    f"new_client() cannot override {name}: the running application is shared"
+                )
+        parent = self._parent or self
+        options = dataclasses.replace(self._options, **overrides).resolved()
+        client = type(self).__new__(type(self))
+        client._set_up(self.app, self._running, options, parent)
+        parent._children.append(client)
+        return client
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a function on the application's event loop and return its result.
+
+        :param function: a coroutine function, or a plain one
+        :param args: its positional arguments
+        :raises DeadlineExceeded: if the client's deadline passes
+        """
+        return self.portal.call(function, *args)
+
+    @contextmanager
+    def async_context(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+        """Present an asynchronous context manager as a plain one, on the application's loop.
+
+        :param manager: entered and left in one task
+        """
+        with self.portal.wrap_async_context_manager(manager) as value:
+            yield value
+
+
+def _handshake(
+    url: str,
+    headers: list[tuple[Any, Any]],
+    params: Any = None,
+    cookies: Any = None,
+    auth: Any = None,
+    hooks: Any = None,
+) -> requests.Request:
+    return requests.Request(
+        "GET",
+        url,
+        params=params,
+        headers=headers,
+        cookies=cookies,
+        auth=auth,
+        hooks=hooks,
+    )
+
+
+def _pairs(headers: Any) -> list[tuple[Any, Any]]:
+    if headers is None:
+        return []
+    if isinstance(headers, HeaderPairs):
+        return list(headers.pairs)
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
+
+
+def _name(name: str | bytes) -> str:
+    return (name.decode("latin-1") if isinstance(name, bytes) else name).lower()

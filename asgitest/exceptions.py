@@ -1,0 +1,162 @@
+"""Every exception and warning that asgitest raises.
+
+This module knows no other: neither the protocol, nor the event loop, nor requests.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeVar
+
+__all__ = [
+    "ASGITestError",
+    "ASGIWarning",
+    "ClientDisconnected",
+    "DeadlineExceeded",
+    "LifespanError",
+    "ProtocolError",
+    "UnexpectedMessage",
+    "WebSocketDenied",
+    "WebSocketDisconnect",
+]
+
+
+class ASGITestError(Exception):
+    """Base of what asgitest raises in a test; raised itself when the library is used wrongly."""
+
+
+class ProtocolError(ASGITestError, AssertionError):
+    """Raised when the application breaks a rule of the ASGI text or of the protocol it carries.
+
+    It is raised out of the application's ``send()``, and again by the client's call.
+
+    :ivar rule: id of the broken rule, such as ``"HTTP-START-05"``
+    :ivar message_type: type of the offending message, such as ``"http.response.start"``;
+        ``None`` when it is not one message that breaks the rule
+    """
+
+    def __init__(self, text: str, *, rule: str, message_type: str | None = None) -> None:
+        super().__init__(f"{text} [{rule}]")
+        self.rule = rule
+        self.message_type = message_type
+
+
+class LifespanError(ASGITestError, AssertionError):
+    """Raised when the application reports that its startup or shutdown failed.
+
+    :ivar stage: ``"startup"`` or ``"shutdown"``
+    :ivar message: the application's own words, ``""`` if it gave none
+    """
+
+    def __init__(self, text: str, *, stage: str, message: str = "") -> None:
+        super().__init__(text)
+        self.stage = stage
+        self.message = message
+
+
+class DeadlineExceeded(ASGITestError, AssertionError, TimeoutError):
+    """Raised when a wait lasted longer than its deadline; the text shows where everything stood.
+
+    :ivar waiting_for: what was awaited, in words
+    """
+
+    def __init__(self, text: str, *, waiting_for: str) -> None:
+        super().__init__(text)
+        self.waiting_for = waiting_for
+
+
+class UnexpectedMessage(ASGITestError, AssertionError):
+    """Raised when a WebSocket message of another kind came than the one that was asked for.
+
+    :ivar event: the ``websocket.send`` message that came
+    """
+
+    def __init__(self, text: str, *, event: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.event = event
+
+
+class WebSocketDisconnect(ASGITestError):
+    """Raised in a test when its WebSocket is closed and nothing more can be exchanged.
+
+    :ivar code: close code (RFC 6455, section 7.4)
+    :ivar reason: close reason, ``""`` when there is none
+    """
+
+    def __init__(self, code: int = 1000, reason: str | None = None) -> None:
+        self.code = code
+        self.reason = reason or ""
+
+    def __str__(self) -> str:
+        reason = f", reason {self.reason!r}" if self.reason else ", without a reason"
+        return f"the WebSocket is closed: code {self.code}{reason}"
+
+
+class WebSocketDenied(WebSocketDisconnect):
+    """Raised when the application refuses the handshake of a WebSocket.
+
+    :ivar response: the answer to the handshake, a :class:`requests.Response`
+    :ivar code: close code that the application gave; it never reaches a client on a network
+    """
+
+    response: Any
+
+    def __str__(self) -> str:
+        status = getattr(self.response, "status_code", None)
+        reason = f" and reason {self.reason!r}" if self.reason else ""
+        return (
+            f"the application denied the WebSocket: it answered the handshake with status "
+            f"{status} (close code {self.code}{reason})"
+        )
+
+
+class ClientDisconnected(OSError):
+    """Raised inside the application, out of ``send()``, when the client has left.
+
+    Sources: HTTP-DISC-04, WS-DISC-05. An application may let it escape: that is no failure.
+    """
+
+
+class ASGIWarning(UserWarning):
+    """Warned of what a server accepts although it hints at a mistake in the application."""
+
+
+def websocket_disconnect(code: int, reason: str | None = None) -> WebSocketDisconnect:
+    """Build the exception for a closed WebSocket.
+
+    :param code: close code
+    :param reason: close reason
+    :return: a :class:`WebSocketDisconnect`; while :mod:`starlette.websockets` is loaded, one that
+        ``except starlette.websockets.WebSocketDisconnect`` catches as well
+    """
+    return _catchable(WebSocketDisconnect)(code, reason)
+
+
+def websocket_denied(response: Any, code: int, reason: str | None = None) -> WebSocketDenied:
+    """Build the exception for a refused handshake.
+
+    :param response: the answer to the handshake
+    :param code: close code that the application gave
+    :param reason: close reason that the application gave
+    :return: a :class:`WebSocketDenied`, catchable as :func:`websocket_disconnect` says
+    """
+    denied = _catchable(WebSocketDenied)(code, reason)
+    denied.response = response
+    return denied
+
+
+_Disconnect = TypeVar("_Disconnect", bound=WebSocketDisconnect)
+
+
+def _catchable(ours: type[_Disconnect]) -> type[_Disconnect]:
+    theirs = getattr(sys.modules.get("starlette.websockets"), "WebSocketDisconnect", None)
+    if theirs is None:
+        return ours
+    # Suites that move here keep their ``except`` lines, so the class has to be both.
+    if (ours, theirs) not in _combined:
+        _combined[ours, theirs] = type(ours.__name__, (ours, theirs), {"__module__": __name__})
+    combined: type[_Disconnect] = _combined[ours, theirs]
+    return combined
+
+
+_combined: dict[tuple[type, type], Any] = {}

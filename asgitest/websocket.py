@@ -1,0 +1,358 @@
+"""The WebSocket session in a test's hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+
+from ._opened_websocket import OpenedWebSocket
+from ._options import CLIENT_TIMEOUT, check_timeout
+from .exceptions import (
+    ASGITestError,
+    DeadlineExceeded,
+    UnexpectedMessage,
+    websocket_denied,
+    websocket_disconnect,
+)
+
+__all__ = ["WebSocketSession"]
+
+_JSON_MODES = ("text", "binary")
+#: Seconds an application has to end when the test is over because it did not answer.
+_HURRIED = 1.0
+
+
+class WebSocketSession:
+    """One WebSocket, to be used in a ``with`` block.
+
+    Entering the block performs the handshake. Leaving it closes the WebSocket, unless that was
+    done before, waits until the application has ended, and raises what it raised.
+
+    Sessions come from :meth:`asgitest.TestClient.websocket_connect`.
+
+    :param send_handshake: sends the handshake's request and returns the response
+    """
+
+    def __init__(self, send_handshake: Callable[[], requests.Response]) -> None:
+        self._send_handshake = send_handshake
+        self._response: requests.Response | None = None
+        self._websocket: OpenedWebSocket | None = None
+        self._entered = False
+        self._code: int | None = None
+        self._reason = ""
+        self._timed_out = False
+
+    # -- the block -----------------------------------------------------------------------------
+
+    def __enter__(self) -> WebSocketSession:
+        __tracebackhide__ = True
+        if self._entered:
+            raise ASGITestError(
+                "this WebSocket session was entered before; call websocket_connect() for another"
+            )
+        self._entered = True
+        response = self._response = self._send_handshake()
+        websocket: OpenedWebSocket | None = getattr(response.raw, "websocket", None)
+        if websocket is None or not websocket.is_open:
+            code, reason = 1006, ""
+            if websocket is not None:
+                code, reason = (
+                    websocket.progress.close_code or 1006,
+                    websocket.progress.close_reason,
+                )
+            denied = websocket_denied(response, code, reason)
+            denied.__cause__ = websocket.hidden_error if websocket is not None else None
+            raise denied
+        self._websocket = websocket
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: object,
+    ) -> None:
+        __tracebackhide__ = True
+        websocket = self._open()
+        if error_type is not None and not issubclass(error_type, Exception):
+            websocket.abort()
+            return
+        seconds = websocket.seconds
+        if error is not None and self._timed_out and (seconds is None or seconds > _HURRIED):
+            seconds = _HURRIED
+        try:
+            websocket.leave(1000, "", seconds)
+        except BaseException as leaving_error:
+            # What went wrong in the block came first, and explains more.
+            if error is None or not isinstance(leaving_error, Exception):
+                raise
+            _add_note(error, f"Leaving the WebSocket raised, too: {leaving_error!r}")
+        self._note_end()
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def send_text(self, data: str) -> None:
+        """Send a text message.
+
+        :param data: the text
+        :raises TypeError: if it is not ``str``
+        :raises WebSocketDisconnect: if the WebSocket is closed
+        """
+        if not isinstance(data, str):
+            raise TypeError(f"send_text() takes str, not {type(data).__name__}: {data!r}")
+        self._send_message({"type": "websocket.receive", "text": data})
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send a binary message.
+
+        :param data: the bytes
+        :raises TypeError: if they are not bytes
+        :raises WebSocketDisconnect: if the WebSocket is closed
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}: {data!r}")
+        self._send_message({"type": "websocket.receive", "bytes": bytes(data)})
+
+    def send_json(self, data: Any, mode: str = "text") -> None:
+        """Send data as JSON.
+
+        :param data: anything that :func:`json.dumps` takes
+        :param mode: ``"text"`` or ``"binary"``, the kind of the message
+        :raises ValueError: if the mode is neither
+        :raises WebSocketDisconnect: if the WebSocket is closed
+        """
+        _check_mode(mode)
+        text = json.dumps(data)
+        if mode == "text":
+            self.send_text(text)
+        else:
+            self.send_bytes(text.encode())
+
+    def send(self, event: dict[str, Any]) -> None:
+        """Hand the application an event as it is, a wrong one too (ERR-02).
+
+        :param event: the event; a ``websocket.disconnect`` closes the session
+        """
+        if event.get("type") == "websocket.disconnect":
+            self._close(event.get("code", 1005), event.get("reason") or "")
+        else:
+            self._send_message(event)
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def receive_text(self, timeout: Any = CLIENT_TIMEOUT) -> str:
+        """Wait for the next message, which has to be text.
+
+        :param timeout: seconds to wait, ``None`` for no deadline
+        :return: the text
+        :raises UnexpectedMessage: if a binary message came
+        :raises WebSocketDisconnect: if the WebSocket is closed
+        :raises DeadlineExceeded: if the deadline passes
+        :raises BaseException: what the application raised
+        """
+        __tracebackhide__ = True
+        text: str = self._receive_kind("text", timeout)
+        return text
+
+    def receive_bytes(self, timeout: Any = CLIENT_TIMEOUT) -> bytes:
+        """Wait for the next message, which has to be binary.
+
+        :param timeout: seconds to wait, ``None`` for no deadline
+        :return: the bytes
+        :raises UnexpectedMessage: if a text message came; otherwise as :meth:`receive_text`
+        """
+        __tracebackhide__ = True
+        data: bytes = self._receive_kind("bytes", timeout)
+        return data
+
+    def receive_json(self, mode: str = "text", timeout: Any = CLIENT_TIMEOUT) -> Any:
+        """Wait for the next message, which has to be JSON.
+
+        :param mode: ``"text"`` or ``"binary"``, the kind of message that has to come
+        :param timeout: seconds to wait, ``None`` for no deadline
+        :return: the decoded data
+        :raises UnexpectedMessage: if it is of the other kind, or no JSON; otherwise as
+            :meth:`receive_text`
+        """
+        __tracebackhide__ = True
+        _check_mode(mode)
+        kind = "text" if mode == "text" else "bytes"
+        payload = self._receive_kind(kind, timeout)
+        try:
+            return json.loads(payload)
+        except ValueError as error:
+            raise UnexpectedMessage(
+                f"expected a message of JSON, but this is none ({error}): {payload!r}",
+                event={"type": "websocket.send", kind: payload},
+            ) from error
+
+    def receive(self, timeout: Any = CLIENT_TIMEOUT) -> dict[str, Any]:
+        """Wait for the next message of the application and return it as it is.
+
+        Its ``websocket.close`` is returned too, once; after that, and when it ends without one,
+        this raises as the other methods do.
+
+        :param timeout: seconds to wait, ``None`` for no deadline
+        :return: a ``websocket.send``, with ``text`` or ``bytes``, or a ``websocket.close``
+        :raises WebSocketDisconnect: if the WebSocket is closed
+        :raises DeadlineExceeded: if the deadline passes
+        :raises BaseException: what the application raised
+        """
+        __tracebackhide__ = True
+        websocket = self._open()
+        seconds = websocket.seconds if timeout is CLIENT_TIMEOUT else check_timeout(timeout)
+        if self._code is not None and not websocket.connection.mailbox:
+            raise websocket_disconnect(self._code, self._reason)
+        try:
+            message = websocket.take(seconds)
+        except DeadlineExceeded:
+            self._timed_out = True
+            raise
+        if message is None:
+            self._note_end()
+            raise websocket_disconnect(self._code or 1006, self._reason)
+        if message["type"] == "websocket.close":
+            self._code, self._reason = message["code"], message["reason"]
+        return dict(message)
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Yield the messages, ``str`` or ``bytes``, until the WebSocket is closed with 1000."""
+        while True:
+            message = self.receive()
+            if message["type"] == "websocket.close":
+                if message["code"] in (1000, 1001):
+                    return
+                raise websocket_disconnect(message["code"], message["reason"])
+            yield message["text"] if "text" in message else message["bytes"]
+
+    # -- closing -------------------------------------------------------------------------------
+
+    def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Close the WebSocket; what the application has sent can still be received.
+
+        Closing it again has no effect.
+
+        :param code: close code that the application is given
+        :param reason: close reason; the application is given it from version 2.5 on
+        """
+        self._close(code, reason or "")
+
+    def disconnect(self, code: int = 1006) -> None:
+        """Lose the connection without a word, as a client does that is unplugged.
+
+        :param code: close code that the application is given
+        """
+        self._close(code, "")
+
+    # -- what is known of it ---------------------------------------------------------------------
+
+    @property
+    def response(self) -> requests.Response:
+        """The answer to the handshake: status 101, or a denial."""
+        if self._response is None:
+            raise self._not_entered()
+        return self._response
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The scope as the application was given it."""
+        scope: dict[str, Any] = self.response.scope  # type: ignore[attr-defined]
+        return scope
+
+    @property
+    def accepted_subprotocol(self) -> str | None:
+        """The subprotocol that the application accepted, ``None`` for none."""
+        return self._open().progress.subprotocol
+
+    @property
+    def extra_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers that the application sent with its accept, list of ``(bytes, bytes)``."""
+        return list(self._open().progress.headers)
+
+    @property
+    def close_code(self) -> int | None:
+        """Code of the close, ``None`` as long as the test knows of none."""
+        return self._code
+
+    @property
+    def close_reason(self) -> str | None:
+        """Reason of the close, ``None`` as long as the test knows of no close."""
+        return None if self._code is None else self._reason
+
+    def describe(self) -> str:
+        """Return the last messages of both directions, one a line, as failures show them."""
+        return self._open().connection.describe_log()
+
+    def __repr__(self) -> str:
+        if self._response is None:
+            state = "not entered"
+        elif self._code is not None:
+            state = f"closed with {self._code}"
+        else:
+            state = "open" if self._websocket is not None else "denied"
+        return f"<{type(self).__name__} [{state}]>"
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _open(self) -> OpenedWebSocket:
+        if self._websocket is None:
+            raise self._not_entered()
+        return self._websocket
+
+    def _not_entered(self) -> ASGITestError:
+        return ASGITestError(
+            "a WebSocket session is open in its with block only: "
+            "'with client.websocket_connect(url) as session: ...'"
+        )
+
+    def _send_message(self, event: dict[str, Any]) -> None:
+        websocket = self._open()
+        if self._code is not None:
+            raise websocket_disconnect(self._code, self._reason)
+        websocket.post(event)
+
+    def _receive_kind(self, kind: str, timeout: Any) -> Any:
+        __tracebackhide__ = True
+        message = self.receive(timeout)
+        if message["type"] == "websocket.close":
+            raise websocket_disconnect(message["code"], message["reason"])
+        if kind not in message:
+            names = {"text": "text", "bytes": "binary"}
+            came = "bytes" if kind == "text" else "text"
+            raise UnexpectedMessage(
+                f"expected a {names[kind]} message, but a {names[came]} one came: "
+                f"{message[came]!r}",
+                event=message,
+            )
+        return message[kind]
+
+    def _close(self, code: int, reason: str) -> None:
+        websocket = self._open()
+        if self._code is None:
+            self._code, self._reason = code, reason
+            websocket.post_disconnect(code, reason)
+
+    def _note_end(self) -> None:
+        websocket = self._open()
+        if self._code is not None:
+            return
+        progress = websocket.progress
+        if progress.close_code is not None:
+            self._code, self._reason = progress.close_code, progress.close_reason
+        else:
+            # WS-CLOSE-09: what a peer sees of an application that raised.
+            self._code = 1011 if websocket.hidden_error is not None else 1006
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in _JSON_MODES:
+        raise ValueError(f"mode must be 'text' or 'binary', not {mode!r}")
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    # Python 3.10 shows no notes.
+    if hasattr(error, "add_note"):
+        error.add_note(note)

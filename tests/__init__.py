@@ -1,0 +1,1 @@
+"""The tests of asgitest, which run under unittest and under pytest alike."""
