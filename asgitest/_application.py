@@ -8,11 +8,13 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from ._backend import is_cancellation
+from ._calls import GRACE, Wait
 from ._connection import Connection
 from ._http_connection import HTTPConnection
 from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
-from ._portal import GRACE, Portal, Wait, is_cancellation
+from ._portal import Portal
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
 from ._websocket_connection import WebSocketConnection
@@ -250,9 +252,9 @@ class RunningApplication:
             portal.post_stop()
             portal.join(GRACE)
         elif portal.usable:
-            for task in portal.stop(self.timeout):
+            for left in portal.stop(self.timeout):
                 warnings.warn(
-                    f"the application left a task running, which was cancelled: {task}",
+                    f"the application left something running; what can be, was cancelled: {left}",
                     ResourceWarning,
                     stacklevel=2,
                 )

@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
+from ._backend import is_cancellation
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
-from ._portal import Portal, is_cancellation
+from ._portal import Portal
 from ._protocol._headers import shorten
 from ._protocol._machine import Protocol
 from ._protocol._messages import Message

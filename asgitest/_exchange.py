@@ -9,10 +9,11 @@ from typing import Any
 import requests
 
 from ._application import RunningApplication
+from ._calls import GRACE, Wait
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._http_connection import HTTPConnection, HTTPProgress
 from ._options import CLIENT_TIMEOUT, ClientOptions
-from ._portal import GRACE, Portal, Wait
+from ._portal import Portal
 from ._raw_response import Body
 from ._request import body_chunks
 from .exceptions import ASGIWarning

@@ -5,8 +5,9 @@ from __future__ import annotations
 import requests
 from urllib3.exceptions import ProtocolError as BrokenResponse
 
+from ._backend import is_cancellation
 from ._http_connection import HTTPProgress
-from ._portal import Portal, is_cancellation
+from ._portal import Portal
 from ._websocket_connection import WebSocketProgress
 from .exceptions import ASGITestError, DeadlineExceeded
 

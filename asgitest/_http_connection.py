@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from ._calls import GRACE
 from ._connection import UNREAD_LIMIT, Connection
 from ._interface import ASGIApplication
-from ._portal import GRACE, Portal
+from ._portal import Portal
 from ._protocol._headers import Headers
 from ._protocol._http import HTTPProtocol
 from ._protocol._messages import Message

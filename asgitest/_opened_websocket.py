@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ._application import RunningApplication
+from ._calls import Wait
 from ._failure import RequestDeadlineExceeded, raise_failure
 from ._options import ClientOptions
-from ._portal import Portal, Wait
+from ._portal import Portal
 from ._protocol._messages import Message
 from ._protocol._websocket import WebSocketState
 from ._raw_response import Body

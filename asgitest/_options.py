@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,12 +143,14 @@ def check_timeout(timeout: Any) -> float | None:
         timeout = timeout[1]
     if timeout is None or timeout is NO_DEADLINE:
         return None
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0:
+    # So written, it refuses what is not a number, too.
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
         raise ValueError(
             f"timeout must be a positive number of seconds, or None for no deadline, "
             f"not {timeout!r}"
         )
-    return float(timeout)
+    # No lock waits longer, and infinity says what None says.
+    return float(timeout) if timeout <= threading.TIMEOUT_MAX else None
 
 
 def _environment_timeout() -> float | None:

@@ -1,125 +1,34 @@
-"""Own the event loop that the application runs on: start, call, tell what is stuck, stop."""
+"""Own the event loop that the application runs on: start it, call into it, stop it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import itertools
 import threading
-import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.from_thread
 import anyio.lowlevel
 
+from ._backend import PolicyKeeper, is_cancellation, mark_backend, running_loop
+from ._calls import GRACE, Call, Subject, Wait
 from ._contexts import held_open
 from ._debugger import is_debugging
+from ._exit import stop_at_exit
 from ._generators import GeneratorCloser
-from ._stacks import await_chain, busy_threads, describe_chain, describe_thread
+from ._report import THREAD_NAME, describe_leftovers, describe_tasks, describe_threads
+from ._stacks import describe_thread
 from .exceptions import ASGITestError, DeadlineExceeded
-
-try:
-    from sniffio import current_async_library_cvar
-except ImportError:  # pragma: no cover - newer anyio needs it for trio only
-    current_async_library_cvar = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 
-#: Seconds that what was cancelled, or asked to report, is given to come to its end.
-GRACE = 1.0
-
-_THREAD_NAME = "asgitest portal"
 _numbers = itertools.count(1)
-
-
-class Subject(Protocol):
-    """What a thread waits for, as far as a report about it is concerned."""
-
-    def describe(self) -> str:
-        """Tell, in lines, where the subject stands."""
-
-    def owns(self, frame: Any) -> bool:
-        """Tell whether a frame of a task is the one that runs the subject."""
-
-    def cancel(self) -> None:
-        """Cancel the subject; called on the loop."""
-
-    async def wait_ended(self) -> None:
-        """Wait until the subject has ended."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    """One wait of a thread for something on the loop.
-
-    :ivar seconds: deadline in seconds, ``None`` for no deadline
-    :ivar waiting_for: what is awaited, in words
-    :ivar subject: what is reported about, ``None`` if the call itself is all there is
-    :ivar cancels_subject: whether the subject ends when the deadline passes
-    :ivar error: class of the exception to raise then
-    """
-
-    seconds: float | None
-    waiting_for: str
-    subject: Subject | None = None
-    cancels_subject: bool = True
-    error: type[DeadlineExceeded] = DeadlineExceeded
-
-
-class _Call:
-    """One function that runs on the loop while a thread waits for its result."""
-
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.function = function
-        self.args = args
-        self.future: Future[Any] = Future()
-        self.scope: anyio.CancelScope | None = None
-        self._ended: anyio.Event | None = None
-
-    async def run(self) -> None:
-        error: BaseException | None = None
-        result: Any = None
-        try:
-            with anyio.CancelScope() as self.scope:
-                result = self.function(*self.args)
-                if isinstance(result, Awaitable):
-                    result = await result
-        except BaseException as raised:
-            # Kept from the loop: there, a SystemExit would end it for everybody.
-            error = raised
-        self.resolve(error, result)
-        if self._ended is not None:
-            self._ended.set()
-
-    def resolve(self, error: BaseException | None, result: Any = None) -> None:
-        # Done before: whoever held the future cancelled it, or the loop's end was noted.
-        with contextlib.suppress(Exception):
-            if error is None:
-                self.future.set_result(result)
-            else:
-                self.future.set_exception(error)
-
-    def describe(self) -> str:
-        return ""
-
-    def owns(self, frame: Any) -> bool:
-        return frame.f_code is _Call.run.__code__ and frame.f_locals.get("self") is self
-
-    def cancel(self) -> None:
-        if self.scope is not None:
-            self.scope.cancel()
-
-    async def wait_ended(self) -> None:
-        if not self.future.done():
-            self._ended = anyio.Event()
-            await self._ended.wait()
 
 
 class Portal:
@@ -145,6 +54,7 @@ class Portal:
         self._options = dict(backend_options or {})
         if backend == "uvloop":
             self._options["use_uvloop"] = True
+        self._policy = PolicyKeeper(self._options)
         self._timeout = timeout
         self._started: Future[None] = Future()
         self._stopping = False
@@ -153,14 +63,14 @@ class Portal:
         self._abandoned = ""
         self._leftovers: list[str] = []
         self._own_tasks: set[int] = set()
-        self._pending: set[_Call] = set()
+        self._pending: set[Call] = set()
         self._call_soon: Callable[..., object] = _not_running
         self._loop: Any = None
         self._tasks: Any = None
         self._blocking: Any = None
         self.generators = GeneratorCloser(self.spawn)
         self._thread = threading.Thread(
-            target=self._run_loop, name=f"{_THREAD_NAME} {next(_numbers)}", daemon=True
+            target=self._run_loop, name=f"{THREAD_NAME} {next(_numbers)}", daemon=True
         )
 
     # -- starting and stopping -------------------------------------------------------------
@@ -170,7 +80,7 @@ class Portal:
 
         :raises ImportError: if the backend is not installed
         """
-        _stop_at_exit(self)
+        stop_at_exit(self)
         self._thread.start()
         self._started.result()
 
@@ -189,10 +99,8 @@ class Portal:
         :param seconds: how long to wait for each, ``None`` for ever
         """
         self._thread.join(seconds)
-        for thread in threading.enumerate():
-            # anyio's workers on asyncio know their loop; trio's belong to all loops.
-            if getattr(thread, "loop", self) is self._loop:
-                thread.join(seconds)
+        for thread in self._worker_threads():
+            thread.join(seconds)
 
     @property
     def thread_name(self) -> str:
@@ -208,7 +116,7 @@ class Portal:
         """Cancel what is left on the loop, end it, and wait for its threads.
 
         :param seconds: how long to wait for the threads, ``None`` for ever
-        :return: descriptions of the tasks that were left
+        :return: descriptions of the tasks and of the worker threads that were left
         :raises ASGITestError: if the thread does not end; it is abandoned then
         """
         self.post_stop()
@@ -217,9 +125,21 @@ class Portal:
             self._abandon(f"it did not end within {seconds:g} s of being stopped")
             raise ASGITestError(
                 f"the event loop did not end within {seconds:g} s: {self._abandoned}\n"
-                f"{describe_thread(self._thread)}{self._describe_threads()}"
+                f"{describe_thread(self._thread)}{describe_threads()}"
             )
-        return self._leftovers
+        threads = [
+            f"thread {thread.name!r}, which runs still and stands here:\n{describe_thread(thread)}"
+            for thread in self._worker_threads()
+        ]
+        return self._leftovers + threads
+
+    def _worker_threads(self) -> list[threading.Thread]:
+        # anyio's workers on asyncio know their loop; trio's belong to all loops.
+        return [
+            thread
+            for thread in threading.enumerate()
+            if getattr(thread, "loop", self) is self._loop
+        ]
 
     def _abandon(self, reason: str) -> None:
         self._abandoned = f"thread {self.thread_name!r} was abandoned, for {reason}"
@@ -239,7 +159,8 @@ class Portal:
         :raises DeadlineExceeded: if the deadline passes; the function is cancelled then
         """
         self.check_thread(wait.waiting_for)
-        call = _Call(function, args)
+        self.interrupted = False
+        call = Call(function, args)
         self._begin(call)
         try:
             return self._result(call, wait)
@@ -276,7 +197,7 @@ class Portal:
         :raises RuntimeError: if the loop has ended
         """
         context = contextvars.copy_context()
-        context.run(_mark_backend, self._backend)
+        context.run(mark_backend, self._backend)
         self._call_soon(context.run, self.start_soon, function, *args)
 
     def confirm_alive(self) -> None:
@@ -285,10 +206,10 @@ class Portal:
         :raises ASGITestError: if the loop is about to end, or has ended
         """
         answer: Future[bool] = Future()
-        self.post(lambda: answer.set_result(self._stopping))
         try:
+            self._call_soon(lambda: answer.set_result(self._stopping))
             stopping = answer.result(GRACE)
-        except FutureTimeoutError:
+        except (RuntimeError, FutureTimeoutError):
             stopping = True
         if stopping:
             self._thread.join(GRACE)
@@ -317,7 +238,7 @@ class Portal:
         :return: a future for its result; cancelling it cancels the function
         """
         self.check_thread("the task to start")
-        call = _Call(function, args)
+        call = Call(function, args)
         call.future.add_done_callback(
             lambda future: self.post(call.cancel) if future.cancelled() else None
         )
@@ -351,11 +272,12 @@ class Portal:
 
     def _run_loop(self) -> None:
         try:
-            with _policy_restored(self._options):
-                anyio.run(self._serve, backend=self._backend, backend_options=self._options)
+            self._policy.save()
+            anyio.run(self._serve, backend=self._backend, backend_options=self._options)
         except BaseException as error:
             self._failure = error
         finally:
+            self._policy.restore()
             self._stopping = True
             if not self._started.done():
                 self._started.set_exception(self._start_error())
@@ -363,13 +285,14 @@ class Portal:
                 call.resolve(self._ended_error())
 
     async def _serve(self) -> None:
+        self._policy.restore()
         try:
             async with anyio.from_thread.BlockingPortal() as self._blocking:
                 async with anyio.create_task_group() as self._tasks:
                     self._stop_wanted = anyio.Event()
                     self._own_tasks = {task.id for task in anyio.get_running_tasks()}
                     self.generators.install()
-                    self._loop, self._call_soon = _running_loop(self._backend)
+                    self._loop, self._call_soon = running_loop(self._backend)
                     self._started.set_result(None)
                     await self._stop_wanted.wait()
                     self._tasks.cancel_scope.cancel()
@@ -397,13 +320,9 @@ class Portal:
         # What ends by itself within its next few steps was not left.
         for _ in range(3):
             await anyio.lowlevel.checkpoint()
-        self._leftovers = [
-            f"{task.name}:\n{describe_chain(task.coro)}"
-            for task in anyio.get_running_tasks()
-            if task.id not in self._own_tasks
-        ]
+        self._leftovers = describe_leftovers(self._own_tasks)
 
-    def _begin(self, call: _Call) -> None:
+    def _begin(self, call: Call) -> None:
         self._pending.add(call)
         try:
             self.spawn(call.run)
@@ -413,7 +332,7 @@ class Portal:
         if not self._thread.is_alive():
             call.resolve(self._ended_error())
 
-    def _result(self, call: _Call, wait: Wait) -> Any:
+    def _result(self, call: Call, wait: Wait) -> Any:
         while True:
             try:
                 error = call.future.exception(wait.seconds)
@@ -434,15 +353,18 @@ class Portal:
 
     # -- when a deadline passes ----------------------------------------------------------------
 
-    def _expire(self, call: _Call, wait: Wait) -> DeadlineExceeded:
+    def _expire(self, call: Call, wait: Wait) -> DeadlineExceeded:
         subject = wait.subject or call
         report: Future[str] = Future()
         stopped: Future[None] = Future()
-        self.spawn(self._report_and_cancel, call, wait, subject, report, stopped)
+        try:
+            self.spawn(self._report_and_cancel, call, wait, subject, report, stopped)
+        except RuntimeError:
+            raise self._ended_error() from None
         text = [f"{wait.seconds:g} s passed while waiting for {wait.waiting_for}."]
         try:
             text.append(report.result(GRACE))
-            text.append(self._describe_threads())
+            text.append(describe_threads())
             if wait.cancels_subject:
                 stopped.result(2 * GRACE)
         except FutureTimeoutError:
@@ -459,55 +381,30 @@ class Portal:
         return (
             f"{subject.describe()}\n"
             f"The event loop is blocked; its thread stands here:\n{stack}\n"
-            f"{self._describe_threads()}\n"
+            f"{describe_threads()}\n"
             f"{self._abandoned[0].upper()}{self._abandoned[1:]}."
         )
 
-    def _cancel(self, call: _Call, wait: Wait) -> None:
+    def _cancel(self, call: Call, wait: Wait) -> None:
         call.cancel()
         if wait.subject is not None and wait.cancels_subject:
             wait.subject.cancel()
 
     async def _report_and_cancel(
         self,
-        call: _Call,
+        call: Call,
         wait: Wait,
         subject: Subject,
         report: Future[str],
         stopped: Future[None],
     ) -> None:
-        report.set_result(self._report(subject))
+        report.set_result(describe_tasks(subject, self._own_tasks))
         self._cancel(call, wait)
         with anyio.move_on_after(GRACE):
             await call.wait_ended()
             if wait.cancels_subject:
                 await subject.wait_ended()
             stopped.set_result(None)
-
-    def _report(self, subject: Subject) -> str:
-        lines = [subject.describe()]
-        others = []
-        own_tasks = {*self._own_tasks, anyio.get_current_task().id}
-        for task in anyio.get_running_tasks():
-            if task.id in own_tasks:
-                continue
-            coroutine: Any = task.coro
-            stack = describe_chain(coroutine)
-            if not stack:
-                continue
-            if any(subject.owns(frame) for frame in await_chain(coroutine)):
-                lines.append(f"The application stands here:\n{stack}")
-            else:
-                others.append(f"Task {task.name!r} stands here:\n{stack}")
-        return "\n".join(filter(None, [*lines, *others]))
-
-    def _describe_threads(self) -> str:
-        excluded = [threading.current_thread(), threading.main_thread()]
-        return "\n".join(
-            f"Thread {thread.name!r} stands here:\n{describe_thread(thread)}"
-            for thread in busy_threads(excluded)
-            if not thread.name.startswith(_THREAD_NAME)
-        )
 
     def _ended_error(self) -> ASGITestError:
         if self._abandoned:
@@ -534,63 +431,5 @@ class Portal:
         return failure
 
 
-def is_cancellation(error: BaseException) -> bool:
-    """Tell whether an exception is a backend's cancellation.
-
-    :param error: what was raised
-    """
-    return isinstance(error, asyncio.CancelledError) or (
-        type(error).__name__ == "Cancelled" and type(error).__module__.startswith("trio")
-    )
-
-
 def _not_running(*args: Any) -> None:
     raise RuntimeError("the event loop does not run")
-
-
-def _mark_backend(backend: str) -> None:
-    # A callback of a loop runs in no task, and there anyio looks at this variable alone.
-    if current_async_library_cvar is not None:
-        current_async_library_cvar.set(backend)
-
-
-def _running_loop(backend: str) -> tuple[Any, Callable[..., object]]:
-    if backend == "trio":
-        import trio
-
-        token = trio.lowlevel.current_trio_token()
-        return token, token.run_sync_soon
-    loop = asyncio.get_running_loop()
-    return loop, loop.call_soon_threadsafe
-
-
-@contextlib.contextmanager
-def _policy_restored(options: Mapping[str, Any]) -> Any:
-    # anyio 3 makes uvloop the policy of the whole process, where the user's own loops would
-    # find it; anyio 4 passes a loop factory.
-    if not options.get("use_uvloop") or hasattr(anyio, "NoEventLoopError"):
-        yield
-        return
-    policy = asyncio.get_event_loop_policy()
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop_policy(policy)
-
-
-_running: weakref.WeakSet[Portal] = weakref.WeakSet()
-
-
-def _stop_at_exit(portal: Portal) -> None:
-    if not _running:
-        # Worker threads of the loop are no daemons: the interpreter waits for them *before* it
-        # calls what atexit knows, and they end only when their loop does.
-        register: Any = getattr(threading, "_register_atexit", None)
-        if register is not None:
-            register(_post_stop_to_all)
-    _running.add(portal)
-
-
-def _post_stop_to_all() -> None:
-    for portal in list(_running):
-        portal.post_stop()

@@ -78,10 +78,17 @@ def describe_thread(thread: threading.Thread) -> str:
     """Return the stack of a thread as a traceback shows it.
 
     :param thread: a thread that runs
-    :return: ``""`` if the thread has ended
+    :return: from the application's code on; ``""`` if the thread has ended
     """
-    frame = sys._current_frames().get(thread.ident or 0)
-    return _format(_stack(frame)) if frame is not None else ""
+    frames = _stack(sys._current_frames().get(thread.ident or 0))
+    first = 0
+    # What runs a thread, or the loop in it, says nothing about the application.
+    while first < len(frames) and _is_idle(frames[first]):
+        first += 1
+    for index, frame in enumerate(frames):
+        if _is_ours(frame) and _is_entry(frame):
+            first = index + 1
+    return _format(frames[first:] or frames)
 
 
 def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]:
@@ -94,12 +101,12 @@ def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]
     return [
         thread
         for thread in threading.enumerate()
-        if thread not in left_out and thread.ident in frames and not _is_idle(frames[thread.ident])
+        if thread not in left_out and not all(map(_is_idle, _stack(frames.get(thread.ident or 0))))
     ]
 
 
 def _is_idle(frame: types.FrameType) -> bool:
-    return all(os.path.basename(inner.f_code.co_filename) in _IDLE_FILES for inner in _stack(frame))
+    return os.path.basename(frame.f_code.co_filename) in _IDLE_FILES
 
 
 def _stack(frame: types.FrameType | None) -> list[types.FrameType]:

@@ -1,0 +1,79 @@
+"""What differs between asyncio and trio, as far as anyio does not level it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+try:
+    from sniffio import current_async_library_cvar as _current_library
+except ImportError:  # newer versions of anyio need it for trio only
+    _current_library = None  # type: ignore[assignment]
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Tell whether an exception is a backend's cancellation.
+
+    :param error: what was raised
+    """
+    return isinstance(error, asyncio.CancelledError) or (
+        type(error).__name__ == "Cancelled" and type(error).__module__.startswith("trio")
+    )
+
+
+def running_loop(backend: str) -> tuple[object, Callable[..., object]]:
+    """Return the running loop, and its function that posts a callback from any thread.
+
+    :param backend: ``"asyncio"`` or ``"trio"``
+    """
+    if backend == "trio":
+        import trio
+
+        token = trio.lowlevel.current_trio_token()
+        return token, token.run_sync_soon
+    loop = asyncio.get_running_loop()
+    return loop, loop.call_soon_threadsafe
+
+
+def mark_backend(backend: str) -> None:
+    """Let anyio know the backend in the current context.
+
+    A callback of a loop runs in no task, and there anyio looks at this mark alone.
+
+    :param backend: ``"asyncio"`` or ``"trio"``
+    """
+    if _current_library is not None:
+        _current_library.set(backend)
+
+
+class PolicyKeeper:
+    """Keep uvloop from becoming the policy of the whole process.
+
+    anyio 3 makes it that, and the user's own loops would find it; anyio 4 passes a loop factory.
+    From :meth:`save` to :meth:`restore` no other portal may start, or it would save the wrong one.
+
+    :param options: the backend's options
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._is_needed = bool(options.get("use_uvloop")) and hasattr(anyio, "ExceptionGroup")
+        self._policy: Any = None
+
+    def save(self) -> None:
+        """Remember the policy, before the loop is made."""
+        if self._is_needed:
+            self._lock.acquire()
+            self._policy = asyncio.get_event_loop_policy()
+
+    def restore(self) -> None:
+        """Put the policy back, once the loop is made; again, this does nothing."""
+        if self._policy is not None:
+            asyncio.set_event_loop_policy(self._policy)
+            self._policy = None
+            self._lock.release()

@@ -1,0 +1,58 @@
+"""Tell where everything on a loop stands when a deadline has passed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import anyio
+
+from ._calls import Subject
+from ._stacks import await_chain, busy_threads, describe_chain, describe_thread
+
+#: How the names of the threads begin that run an event loop of ours.
+THREAD_NAME = "asgitest portal"
+
+
+def describe_tasks(subject: Subject, own_tasks: Collection[int]) -> str:
+    """Return where a subject and all other tasks of the running loop stand.
+
+    :param subject: what was waited for; it comes first
+    :param own_tasks: ids of the loop's own tasks, which are left out
+    """
+    ours = []
+    others = []
+    for name, coroutine, stack in _stacks(own_tasks):
+        if any(subject.owns(frame) for frame in await_chain(coroutine)):
+            ours.append(f"The application stands here:\n{stack}")
+        else:
+            others.append(f"Task {name!r} stands here:\n{stack}")
+    return "\n".join(filter(None, [subject.describe(), *ours, *others]))
+
+
+def describe_leftovers(own_tasks: Collection[int]) -> list[str]:
+    """Return the tasks of the running loop, each with its stack.
+
+    :param own_tasks: ids of the loop's own tasks, which are left out
+    """
+    return [f"task {name!r} stands here:\n{stack}" for name, _, stack in _stacks(own_tasks)]
+
+
+def describe_threads() -> str:
+    """Return the stacks of the threads that do something, but for loops, main and this one."""
+    excluded = [threading.current_thread(), threading.main_thread()]
+    return "\n".join(
+        f"Thread {thread.name!r} stands here:\n{describe_thread(thread)}"
+        for thread in busy_threads(excluded)
+        if not thread.name.startswith(THREAD_NAME)
+    )
+
+
+def _stacks(own_tasks: Collection[int]) -> Iterator[tuple[str, Any, str]]:
+    current = anyio.get_current_task().id
+    for task in anyio.get_running_tasks():
+        if task.id not in own_tasks and task.id != current:
+            stack = describe_chain(task.coro)
+            if stack:
+                yield str(task.name), task.coro, stack
