@@ -219,7 +219,7 @@ class ASGIAdapter(BaseAdapter):
         )
         kept_scope = pristine(scope)
         connection = WebSocketConnection(
-            portal, application, scope, protocol, f"the WebSocket {request.url}"
+            portal, application, scope, protocol, f"the WebSocket ws{str(request.url)[4:]}"
         )
         websocket = OpenedWebSocket(self._running, portal, connection, self._options, seconds)
         websocket.handshake()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
+from ._warn import warn
 from ._websocket_connection import WebSocketConnection
 from .exceptions import ASGIWarning, LifespanError
 
@@ -151,12 +151,11 @@ class RunningApplication:
             )
         if error is not None and progress.startup_received:
             # LIFE-07: whoever takes the event knows the protocol, so this may well be a bug.
-            warnings.warn(
+            warn(
                 f"the application raised {error!r} after it received lifespan.startup; it is "
                 f"taken for one that does not support lifespans. lifespan='on' raises this. "
                 f"[LIFE-07]",
                 ASGIWarning,
-                stacklevel=2,
             )
 
     def _shut_down_lifespan(self, portal: Portal, lifespan: LifespanConnection) -> None:
@@ -200,18 +199,16 @@ class RunningApplication:
             if connection.ended:
                 continue
             if isinstance(connection, HTTPConnection):
-                warnings.warn(
+                warn(
                     f"unclosed response: {connection.name} was opened with stream=True and not "
                     f"closed; use it in a with block",
                     ResourceWarning,
-                    stacklevel=2,
                 )
                 portal.run(self._closing(connection), connection.leave)
             elif isinstance(connection, WebSocketConnection):
-                warnings.warn(
+                warn(
                     f"unclosed WebSocket: {connection.name} was not left",
                     ResourceWarning,
-                    stacklevel=2,
                 )
                 portal.run(self._closing(connection), connection.leave, 1006, "")
 
@@ -253,10 +250,9 @@ class RunningApplication:
             portal.join(GRACE)
         elif portal.usable:
             for left in portal.stop(self.timeout):
-                warnings.warn(
+                warn(
                     f"the application left something running; what can be, was cancelled: {left}",
                     ResourceWarning,
-                    stacklevel=2,
                 )
 
 

@@ -41,6 +41,9 @@ class Connection(Generic[P]):
     :ivar ended: whether the application is through
     """
 
+    #: What ``receive()`` waits for, in words.
+    awaited = ""
+
     def __init__(
         self,
         portal: Portal,
@@ -173,7 +176,7 @@ class Connection(Generic[P]):
         if self.protocol.violation is not None:
             lines.append(f"A rule was broken before: {self.protocol.violation}")
         if self._receiving:
-            lines.append("The application waits in receive() for an event that will not come.")
+            lines.append(f"The application waits in receive(): {self.awaited}.")
         if self._sending:
             lines.append("The application waits in send() for the client to read.")
         return "\n".join([*lines, self.describe_log()])

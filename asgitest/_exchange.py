@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from ._options import CLIENT_TIMEOUT, ClientOptions
 from ._portal import Portal
 from ._raw_response import Body
 from ._request import body_chunks
+from ._warn import warn
 from .exceptions import ASGIWarning
 
 
@@ -165,12 +165,11 @@ class StreamedBody(Body):
             return
         progress, had_to_cancel = self._exchange.leave()
         if had_to_cancel:
-            warnings.warn(
+            warn(
                 f"the application had to be cancelled: its client closed the response to "
                 f"{self._exchange.connection.name}, and it did not end within {GRACE:g} s of "
                 f"being told (http.disconnect from receive())",
                 ASGIWarning,
-                stacklevel=2,
             )
         raise_failure(self._exchange.portal, progress, self._raises)
 

@@ -20,6 +20,10 @@ class RequestDeadlineExceeded(DeadlineExceeded, requests.Timeout):
         self.waiting_for = waiting_for
 
 
+# Failures show it by the name it is imported by.
+RequestDeadlineExceeded.__module__ = __package__ or __name__
+
+
 def raise_failure(
     portal: Portal, progress: HTTPProgress | WebSocketProgress, raise_server_exceptions: bool
 ) -> BaseException | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextvars
 import gc
 import sys
-import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import anyio
 
+from ._warn import warn
 from .exceptions import ASGIWarning
 
 _Generator = AsyncGenerator[Any, Any]
@@ -73,11 +73,10 @@ class GeneratorCloser:
         try:
             await generator.aclose()
         except Exception as error:
-            warnings.warn(
+            warn(
                 f"closing the async generator {generator!r}, which the application "
                 f"dropped before its end, raised {error!r}",
                 ASGIWarning,
-                stacklevel=1,
             )
         finally:
             self._closing.discard(id(generator))

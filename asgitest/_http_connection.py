@@ -57,6 +57,8 @@ class HTTPConnection(Connection[HTTPProtocol]):
     :param streamed: whether the response is read while the application runs
     """
 
+    awaited = "nothing comes before the response is complete or the client leaves"
+
     def __init__(
         self,
         portal: Portal,

@@ -31,6 +31,8 @@ class LifespanProgress(NamedTuple):
 class LifespanConnection(Connection[LifespanProtocol]):
     """The lifespan of one application on one loop."""
 
+    awaited = "nothing comes but lifespan.shutdown, once, when the client is closed"
+
     async def start_up(self) -> LifespanProgress:
         """Start the application and wait for its answer; after a failure, for its end too."""
         self.start()

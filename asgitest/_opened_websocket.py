@@ -157,9 +157,11 @@ class OpenedWebSocket(Body):
 
     def _raise_failure(self) -> None:
         __tracebackhide__ = True
+        raised = self._raised
+        if raised is not None and raised in (self.progress.violation, self.progress.error):
+            return
         try:
             self.hidden_error = raise_failure(self._portal, self.progress, self._raises)
         except BaseException as error:
-            if error is not self._raised:
-                self._raised = error
-                raise
+            self._raised = error
+            raise

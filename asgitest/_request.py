@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from requests import PreparedRequest
@@ -15,7 +15,7 @@ from ._protocol._scope import host_header
 FILE_CHUNK = 64 * 1024
 
 
-class HeaderPairs(CaseInsensitiveDict[str]):
+class HeaderPairs(CaseInsensitiveDict[Any]):
     """Request headers that keep order and duplicates; to requests, a dict like its own.
 
     :param pairs: list of ``(name, value)``
@@ -77,6 +77,23 @@ class HeaderPairs(CaseInsensitiveDict[str]):
 
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
+    """Return headers as a list of pairs.
+
+    :param headers: a mapping, an iterable of pairs, or ``None``
+    :raises ValueError: if an item of an iterable is no pair
+    """
+    if headers is None:
+        return []
+    if isinstance(headers, HeaderPairs):
+        return list(headers.pairs)
+    items = list(headers.items() if isinstance(headers, Mapping) else headers)
+    for item in items:
+        if not isinstance(item, (tuple, list)) or len(item) != 2:
+            raise ValueError(f"headers must be a mapping or a list of (name, value), not {item!r}")
+    return [(name, value) for name, value in items]
 
 
 def scope_headers(request: PreparedRequest) -> Headers:

@@ -58,18 +58,22 @@ def describe_chain(awaitable: Any) -> str:
         del frames[0]
     for index, frame in enumerate(frames):
         # Behind it lies receive() or send(), and the subject's description tells of these.
-        if _is_ours(frame):
+        if is_ours(frame):
             del frames[index:]
             break
     return _format(frames)
 
 
-def _is_ours(frame: types.FrameType) -> bool:
+def is_ours(frame: types.FrameType) -> bool:
+    """Tell whether a frame runs code of this package.
+
+    :param frame: any frame
+    """
     return frame.f_code.co_filename.startswith(_PACKAGE + os.sep)
 
 
 def _is_entry(frame: types.FrameType) -> bool:
-    if _is_ours(frame):
+    if is_ours(frame):
         return frame.f_code.co_name in _ENTRIES
     return "anyio" in frame.f_code.co_filename.split(os.sep)
 
@@ -86,7 +90,7 @@ def describe_thread(thread: threading.Thread) -> str:
     while first < len(frames) and _is_idle(frames[first]):
         first += 1
     for index, frame in enumerate(frames):
-        if _is_ours(frame) and _is_entry(frame):
+        if is_ours(frame) and _is_entry(frame):
             first = index + 1
     return _format(frames[first:] or frames)
 

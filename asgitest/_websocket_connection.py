@@ -49,6 +49,8 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         from its left without a hop, and says so with :meth:`note_taken`
     """
 
+    awaited = "the client has sent nothing more"
+
     def __init__(
         self,
         portal: Portal,

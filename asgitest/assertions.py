@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import json
 import pprint
+import re
 import traceback
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ._options import CLIENT_TIMEOUT
+from ._protocol._headers import shorten
 from ._raw_response import reason_phrase
-from .exceptions import DeadlineExceeded, UnexpectedMessage
+from ._stacks import is_ours
+from .exceptions import DeadlineExceeded, UnexpectedMessage, WebSocketDisconnect
 from .websocket import WebSocketSession
 
 if TYPE_CHECKING:
@@ -28,6 +31,13 @@ __unittest = True
 
 # Characters of a body that a failure shows.
 _BODY_LIMIT = 2000
+# Characters of a request's body that a failure shows.
+_REQUEST_BODY_LIMIT = 500
+# Characters of two values up to which their difference is shown character by character.
+_FINE_DIFFERENCE_LIMIT = 4000
+# All but line ends, tabulators, form feeds and the escapes of a terminal.
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+_NO_COLLECTIONS = (bytes, bytearray, dict)
 
 
 class ASGIAssertions(_TestCase):
@@ -57,7 +67,7 @@ class ASGIAssertions(_TestCase):
         self,
         session: WebSocketSession,
         expected: Any,
-        timeout: Any = CLIENT_TIMEOUT,
+        timeout: float | None = None,
         msg: Any = None,
     ) -> Any:
         """Fail unless the next message of a WebSocket is the expected one.
@@ -65,22 +75,27 @@ class ASGIAssertions(_TestCase):
         :param session: an open session
         :param expected: ``str`` for a text message, ``bytes`` for a binary one, anything else for
             a text message of JSON
-        :param timeout: seconds to wait, ``None`` for no deadline
+        :param timeout: seconds to wait; ``None`` takes the session's own deadline
         :param msg: what to say beside it
         :return: what came
+        :raises BaseException: what the application raised
         """
+        if isinstance(expected, (bytearray, memoryview)):
+            expected = bytes(expected)
         try:
             came = _receive_like(session, expected, timeout)
-        except UnexpectedMessage as error:
-            problem = str(error)
+        except (UnexpectedMessage, WebSocketDisconnect) as error:
+            problem = _describe_end(error)
         except DeadlineExceeded as error:
-            error.args = (f"expected the message {expected!r}, but none came: {error}",)
-            raise
+            standard = f"expected the message {shorten(expected)}, but none came: {error}"
+            error.args = (self._formatMessage(msg, standard),)
+            raise error.with_traceback(None)  # noqa: B904
         else:
-            if came == expected and isinstance(came, bytes) == isinstance(expected, bytes):
+            if came == expected:
                 return came
-            problem = _describe_difference(expected, came)
-        standard = f"expected the message {expected!r}\n{problem}\n\n{session.describe()}"
+            difference = self._truncateMessage("", describe_difference(expected, came))
+            problem = f"but this one came: {shorten(came)}\n{difference.lstrip()}"
+        standard = f"expected the message {shorten(expected)}\n{problem}\n\n{session.describe()}"
         self.fail(self._formatMessage(msg, standard))
 
 
@@ -92,7 +107,7 @@ def _matches(status: int, expected: Any) -> bool:
         return status // 100 == _status_class(expected)
     if isinstance(expected, int) and not isinstance(expected, bool):
         return status == int(expected)
-    if isinstance(expected, Collection) and not isinstance(expected, (bytes, bytearray)):
+    if isinstance(expected, Collection) and expected and not isinstance(expected, _NO_COLLECTIONS):
         # A list, so that every item is checked to be a status.
         return True in [_matches(status, one) for one in expected]
     raise _not_a_status(expected)
@@ -117,6 +132,8 @@ def _describe_expected(expected: Any) -> str:
         return expected
     if isinstance(expected, int):
         return _describe_status(int(expected))
+    if isinstance(expected, range) and expected.step == 1:
+        return f"from {expected[0]} to {expected[-1]}"
     return "one of " + ", ".join(_describe_expected(one) for one in expected)
 
 
@@ -132,7 +149,8 @@ def describe_exchange(response: Any) -> str:
 
     :param response: a :class:`requests.Response`
     """
-    parts = [f"{response.request.method} {response.request.url}"]
+    request = response.request
+    parts = [f"{request.method} {request.url}", *_describe_request_body(request.body)]
     if response.history:
         parts += ["Redirects:", *map(_describe_redirect, response.history)]
     parts.append(f"Response: {_describe_status(response.status_code)}")
@@ -141,8 +159,15 @@ def describe_exchange(response: Any) -> str:
     hidden = getattr(response, "server_exception", None)
     if hidden is not None:
         parts.append("The application raised, and raise_server_exceptions=False hid it:")
-        parts.append("".join(traceback.format_exception(hidden)).rstrip())
+        parts.append(_format_exception(hidden))
     return "\n".join(parts)
+
+
+def _format_exception(error: BaseException) -> str:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and is_ours(frames.tb_frame):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
 def _describe_redirect(response: Any) -> str:
@@ -167,45 +192,98 @@ def describe_body(response: Any) -> str:
     """
     if not response._content_consumed:
         return "The body is streamed and was not read to its end."
+    if response._content is False:
+        return "The body was streamed and read piece by piece; nothing of it was kept."
     content: bytes = response.content
     if not content:
         return "The body is empty."
     text = _decode(content, response)
     if text is None:
         return f"The body is binary: {len(content)} bytes, which begin with {content[:32]!r}"
+    return f"Body:\n{_cut(_indent_json(text), _BODY_LIMIT)}"
+
+
+def _describe_request_body(body: Any) -> Iterable[str]:
+    if isinstance(body, str):
+        body = body.encode()
+    if not body:
+        return
+    if not isinstance(body, bytes):
+        yield "The request's body was streamed."
+        return
+    text = _decode_as(body, ["utf-8"])
+    if text is None:
+        yield f"The request's body is binary: {len(body)} bytes, which begin with {body[:32]!r}"
+    else:
+        yield f"Request body:\n{_cut(_indent_json(text), _REQUEST_BODY_LIMIT)}"
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n... ({len(text) - limit} more characters)"
+
+
+def _indent_json(text: str) -> str:
     try:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
+        value = json.loads(text)
+        if isinstance(value, (dict, list)):
+            return json.dumps(value, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
         pass
-    if len(text) > _BODY_LIMIT:
-        omitted = len(text) - _BODY_LIMIT
-        text = f"{text[:_BODY_LIMIT]}\n... ({omitted} more characters)"
-    return f"Body:\n{text}"
+    return text
 
 
 def _decode(content: bytes, response: Any) -> str | None:
-    try:
-        text = content.decode(response.encoding or "utf-8")
-    except (UnicodeDecodeError, LookupError):
-        return None
-    is_printable = all(character.isprintable() or character in "\r\n\t" for character in text)
-    return text if is_printable else None
+    named = "charset=" in response.headers.get("content-type", "").lower()
+    # Without a charset requests says latin-1, as an old RFC did; what is UTF-8 is meant so.
+    encodings = [response.encoding] if named else ["utf-8", response.encoding]
+    return _decode_as(content, [encoding for encoding in encodings if encoding])
+
+
+def _decode_as(content: bytes, encodings: list[str]) -> str | None:
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        return None if _CONTROL_CHARACTERS.search(text) else text
+    return None
 
 
 # -- messages ----------------------------------------------------------------------------------
 
 
-def _receive_like(session: WebSocketSession, expected: Any, timeout: Any) -> Any:
+def _receive_like(session: WebSocketSession, expected: Any, timeout: float | None) -> Any:
+    seconds = CLIENT_TIMEOUT if timeout is None else timeout
     if isinstance(expected, str):
-        return session.receive_text(timeout)
-    if isinstance(expected, (bytes, bytearray, memoryview)):
-        return session.receive_bytes(timeout)
-    return session.receive_json(timeout=timeout)
+        return session.receive_text(seconds)
+    if isinstance(expected, bytes):
+        return session.receive_bytes(seconds)
+    return session.receive_json(timeout=seconds)
 
 
-def _describe_difference(expected: Any, came: Any) -> str:
-    lines = difflib.ndiff(_lines(expected), _lines(came))
-    return f"but this one came: {came!r}\n" + "\n".join(lines)
+def _describe_end(error: UnexpectedMessage | WebSocketDisconnect) -> str:
+    if isinstance(error, WebSocketDisconnect):
+        return f"but {error}"
+    payload = error.event.get("text", error.event.get("bytes"))
+    kind = "a text" if "text" in error.event else "a binary"
+    if isinstance(error.__cause__, ValueError):
+        return f"but a message came that is no JSON ({error.__cause__}): {shorten(payload)}"
+    return f"but {kind} message came: {shorten(payload)}"
+
+
+def describe_difference(expected: Any, came: Any) -> str:
+    """Return the difference between two values, line by line.
+
+    :param expected: the one value
+    :param came: the other
+    """
+    lines = _lines(expected), _lines(came)
+    # The finer kind of difference takes time that grows with the square of the length.
+    if sum(map(len, lines[0])) + sum(map(len, lines[1])) > _FINE_DIFFERENCE_LIMIT:
+        return "\n".join(difflib.unified_diff(*lines, "expected", "came", lineterm=""))
+    return "\n".join(difflib.ndiff(*lines))
 
 
 def _lines(value: Any) -> list[str]:

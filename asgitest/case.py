@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import types
 import unittest
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -96,8 +95,8 @@ class ASGITestCase(ASGIAssertions, unittest.TestCase):
         """The client of the running test."""
         if self._client is None:
             raise AttributeError(
-                f"{type(self).__name__}.client does not exist: it is built in setUp(); a setUp() "
-                f"of your own has to call super().setUp() first"
+                f"{type(self).__name__}.client does not exist: setUp() builds it, and tearDown() "
+                f"ends it; a setUp() of your own has to call super().setUp() first"
             )
         return self._client
 
@@ -117,7 +116,7 @@ class ASGITestCase(ASGIAssertions, unittest.TestCase):
                 f"{type(self).__name__} has no application: set the class attribute 'app', or "
                 f"override get_app()"
             )
-        if inspect.isfunction(app) and list(inspect.signature(app).parameters) == ["self"]:
+        if inspect.isfunction(app) and [*inspect.signature(app).parameters][:1] == ["self"]:
             raise TypeError(
                 f"{type(self).__name__}.app is a method; override get_app() to build the "
                 f"application in a method"
@@ -176,6 +175,7 @@ def _class_attribute(case: unittest.TestCase, name: str) -> Any:
     if name in vars(case):
         return vars(case)[name]
     attribute = inspect.getattr_static(type(case), name)
-    if isinstance(attribute, (staticmethod, classmethod, property, types.MemberDescriptorType)):
+    is_method = isinstance(attribute, (staticmethod, classmethod))
+    if is_method or (hasattr(type(attribute), "__get__") and not callable(attribute)):
         return getattr(case, name)
     return attribute

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -14,13 +15,14 @@ from ._adapter import ASGIAdapter, run_application
 from ._application import RunningApplication
 from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions
 from ._portal import Portal
-from ._request import HeaderPairs
+from ._request import HeaderPairs, header_pairs
 from .exceptions import ASGITestError
 from .websocket import WebSocketSession
 
 __all__ = ["TestClient"]
 
 T = TypeVar("T")
+_Client = TypeVar("_Client", bound="TestClient")
 
 # What clients of one running application cannot differ in.
 _SHARED_OPTIONS = ("app", "backend", "backend_options", "interface", "lifespan", "portal")
@@ -142,19 +144,25 @@ class TestClient(requests.Session):
         self._entered = False
         # Proxies, certificates and passwords of the machine are nobody's business here.
         self.trust_env = False
-        self.headers = HeaderPairs(self.headers)  # type: ignore[assignment]
         self.headers["User-Agent"] = "testclient"
-        for name, value in _pairs(options.headers):
-            self.headers[name] = value
+        self._add_headers(header_pairs(options.headers))
         if options.cookies is not None:
             self.cookies.update(options.cookies)
         adapter = ASGIAdapter.for_client(running, options)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 
+    def _add_headers(self, pairs: list[tuple[Any, Any]]) -> None:
+        own = {_lower(name) for name, _ in pairs}
+        if len(own) == len(pairs):
+            self.headers.update(pairs)
+        else:
+            kept = [pair for pair in self.headers.items() if _lower(pair[0]) not in own]
+            self.headers = HeaderPairs([*kept, *pairs])
+
     # -- the block -----------------------------------------------------------------------------
 
-    def __enter__(self) -> TestClient:
+    def __enter__(self: _Client) -> _Client:
         """Start the event loop and the application's lifespan.
 
         :raises LifespanError: if the application reports that its startup failed
@@ -295,27 +303,19 @@ class TestClient(requests.Session):
         :param request: a request; its headers may be a list of pairs, and its URL relative
         :return: the prepared request
         """
-        request.url = self._absolute(request.url)
-        pairs = _pairs(request.headers)
-        repeated = HeaderPairs(pairs)
-        if not isinstance(request.headers, Mapping):
-            request.headers = dict(repeated.items())
-        prepared = super().prepare_request(request)
-        if len(repeated) < len(pairs) or len(self.headers) < len(_pairs(self.headers)):
-            prepared.headers = self._repeat_headers(prepared.headers, repeated)
+        prepared_here = copy.copy(request)
+        prepared_here.url = self._absolute(request.url)
+        given = header_pairs(request.headers)
+        if isinstance(self.headers, HeaderPairs):
+            own = {_lower(name) for name, _ in given}
+            given = [*(p for p in self.headers.pairs if _lower(p[0]) not in own), *given]
+        elif isinstance(request.headers, Mapping):
+            return super().prepare_request(prepared_here)
+        repeated = HeaderPairs(given)
+        prepared_here.headers = dict(repeated.items())
+        prepared = super().prepare_request(prepared_here)
+        prepared.headers = _with_repeated(prepared.headers, repeated)
         return prepared
-
-    def _repeat_headers(self, prepared: Any, repeated: HeaderPairs) -> Any:
-        """Put the duplicates back that a dict of headers had no place for."""
-        result: list[tuple[Any, Any]] = []
-        session = HeaderPairs(_pairs(self.headers))
-        for name, value in prepared.items():
-            source = next((s for s in (repeated, session) if name in s), None)
-            same = (
-                [] if source is None else [p for p in source.pairs if p[0].lower() == name.lower()]
-            )
-            result.extend(same if len(same) > 1 else [(name, value)])
-        return HeaderPairs(result)
 
     def _absolute(self, url: str | bytes) -> str:
         text = url.decode() if isinstance(url, bytes) else str(url)
@@ -343,8 +343,8 @@ class TestClient(requests.Session):
         """
         for name in _IGNORED_OPTIONS:
             options.pop(name, None)
-        headers = [*_pairs(options.pop("headers", None))]
-        given = {_name(name) for name, _ in headers}
+        headers = header_pairs(options.pop("headers", None))
+        given = {_lower(name) for name, _ in headers}
         headers += [pair for pair in _HANDSHAKE_HEADERS.items() if pair[0] not in given]
         if subprotocols:
             headers.append(("sec-websocket-protocol", ", ".join(subprotocols)))
@@ -375,7 +375,7 @@ class TestClient(requests.Session):
         """The event loop, started if it is not running: ``call`` and its like, as anyio's."""
         return self._running.portal()
 
-    def new_client(self, **overrides: Any) -> TestClient:
+    def new_client(self: _Client, **overrides: Any) -> _Client:
         """Return another client of the same running application, as a second user has.
 
         Its cookies and headers are its own. It never runs the lifespan, and is closed with this
@@ -435,13 +435,13 @@ def _handshake(
     )
 
 
-def _pairs(headers: Any) -> list[tuple[Any, Any]]:
-    if headers is None:
-        return []
-    if isinstance(headers, HeaderPairs):
-        return list(headers.pairs)
-    return list(headers.items() if isinstance(headers, Mapping) else headers)
+def _with_repeated(prepared: Any, repeated: HeaderPairs) -> HeaderPairs:
+    """Put the duplicates back that the dict given to requests had no place for."""
+    # What requests changed on the way, such as credentials, it had a reason to.
+    kept = {_lower(name) for name in repeated if prepared.get(name) == repeated[name]}
+    others = [(name, value) for name, value in prepared.items() if _lower(name) not in kept]
+    return HeaderPairs([*others, *(p for p in repeated.pairs if _lower(p[0]) in kept)])
 
 
-def _name(name: str | bytes) -> str:
+def _lower(name: str | bytes) -> str:
     return (name.decode("latin-1") if isinstance(name, bytes) else name).lower()

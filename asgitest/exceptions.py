@@ -81,15 +81,22 @@ class WebSocketDisconnect(ASGITestError):
 
     :ivar code: close code (RFC 6455, section 7.4)
     :ivar reason: close reason, ``""`` when there is none
+    :ivar explanation: who closed it, in words
     """
 
-    def __init__(self, code: int = 1000, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        code: int = 1000,
+        reason: str | None = None,
+        explanation: str = "the WebSocket is closed",
+    ) -> None:
         self.code = code
         self.reason = reason or ""
+        self.explanation = explanation
 
     def __str__(self) -> str:
-        reason = f", reason {self.reason!r}" if self.reason else ", without a reason"
-        return f"the WebSocket is closed: code {self.code}{reason}"
+        reason = f", reason {self.reason!r}" if self.reason else ""
+        return f"{self.explanation}: code {self.code}{reason}"
 
 
 class WebSocketDenied(WebSocketDisconnect):
@@ -121,18 +128,19 @@ class ASGIWarning(UserWarning):
     """Warned of what a server accepts although it hints at a mistake in the application."""
 
 
-def websocket_disconnect(code: int, reason: str | None = None) -> WebSocketDisconnect:
+def websocket_disconnect(code: int, reason: str, explanation: str) -> WebSocketDisconnect:
     """Build the exception for a closed WebSocket.
 
     :param code: close code
     :param reason: close reason
+    :param explanation: who closed it, in words
     :return: a :class:`WebSocketDisconnect`; while :mod:`starlette.websockets` is loaded, one that
         ``except starlette.websockets.WebSocketDisconnect`` catches as well
     """
-    return _catchable(WebSocketDisconnect)(code, reason)
+    return _catchable(WebSocketDisconnect)(code, reason, explanation)
 
 
-def websocket_denied(response: Any, code: int, reason: str | None = None) -> WebSocketDenied:
+def websocket_denied(response: Any, code: int, reason: str) -> WebSocketDenied:
     """Build the exception for a refused handshake.
 
     :param response: the answer to the handshake

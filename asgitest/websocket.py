@@ -10,16 +10,19 @@ import requests
 
 from ._opened_websocket import OpenedWebSocket
 from ._options import CLIENT_TIMEOUT, check_timeout
+from ._protocol._websocket import WebSocketState
 from .exceptions import (
     ASGITestError,
     DeadlineExceeded,
     UnexpectedMessage,
+    WebSocketDisconnect,
     websocket_denied,
     websocket_disconnect,
 )
 
 __all__ = ["WebSocketSession"]
 
+_CLOSED_BY_APPLICATION = "the application closed the WebSocket"
 _JSON_MODES = ("text", "binary")
 #: Seconds an application has to end when the test is over because it did not answer.
 _HURRIED = 1.0
@@ -43,6 +46,7 @@ class WebSocketSession:
         self._entered = False
         self._code: int | None = None
         self._reason = ""
+        self._explanation = ""
         self._timed_out = False
 
     # -- the block -----------------------------------------------------------------------------
@@ -205,7 +209,7 @@ class WebSocketSession:
         websocket = self._open()
         seconds = websocket.seconds if timeout is CLIENT_TIMEOUT else check_timeout(timeout)
         if self._code is not None and not websocket.connection.mailbox:
-            raise websocket_disconnect(self._code, self._reason)
+            raise self._disconnect()
         try:
             message = websocket.take(seconds)
         except DeadlineExceeded:
@@ -213,9 +217,9 @@ class WebSocketSession:
             raise
         if message is None:
             self._note_end()
-            raise websocket_disconnect(self._code or 1006, self._reason)
+            raise self._disconnect()
         if message["type"] == "websocket.close":
-            self._code, self._reason = message["code"], message["reason"]
+            self._note_close(message["code"], message["reason"], _CLOSED_BY_APPLICATION)
         return dict(message)
 
     def __iter__(self) -> Iterator[str | bytes]:
@@ -225,7 +229,7 @@ class WebSocketSession:
             if message["type"] == "websocket.close":
                 if message["code"] in (1000, 1001):
                     return
-                raise websocket_disconnect(message["code"], message["reason"])
+                raise self._disconnect()
             yield message["text"] if "text" in message else message["bytes"]
 
     # -- closing -------------------------------------------------------------------------------
@@ -311,14 +315,14 @@ class WebSocketSession:
     def _send_message(self, event: dict[str, Any]) -> None:
         websocket = self._open()
         if self._code is not None:
-            raise websocket_disconnect(self._code, self._reason)
+            raise self._disconnect()
         websocket.post(event)
 
     def _receive_kind(self, kind: str, timeout: Any) -> Any:
         __tracebackhide__ = True
         message = self.receive(timeout)
         if message["type"] == "websocket.close":
-            raise websocket_disconnect(message["code"], message["reason"])
+            raise self._disconnect()
         if kind not in message:
             names = {"text": "text", "bytes": "binary"}
             came = "bytes" if kind == "text" else "text"
@@ -332,7 +336,7 @@ class WebSocketSession:
     def _close(self, code: int, reason: str) -> None:
         websocket = self._open()
         if self._code is None:
-            self._code, self._reason = code, reason
+            self._note_close(code, reason, "the test closed the WebSocket")
             websocket.post_disconnect(code, reason)
 
     def _note_end(self) -> None:
@@ -340,11 +344,24 @@ class WebSocketSession:
         if self._code is not None:
             return
         progress = websocket.progress
-        if progress.close_code is not None:
-            self._code, self._reason = progress.close_code, progress.close_reason
-        else:
+        if websocket.hidden_error is not None:
             # WS-CLOSE-09: what a peer sees of an application that raised.
-            self._code = 1011 if websocket.hidden_error is not None else 1006
+            self._note_close(1011, "", "the application raised an exception")
+        elif progress.state is WebSocketState.CLOSED:
+            assert progress.close_code is not None
+            self._note_close(progress.close_code, progress.close_reason, _CLOSED_BY_APPLICATION)
+        elif progress.close_code == 1006:
+            self._note_close(1006, "", "the application returned without closing the WebSocket")
+        else:
+            self._note_close(progress.close_code or 1000, "", "the test left the WebSocket")
+
+    def _note_close(self, code: int, reason: str, explanation: str) -> None:
+        if self._code is None:
+            self._code, self._reason, self._explanation = code, reason, explanation
+
+    def _disconnect(self) -> WebSocketDisconnect:
+        assert self._code is not None
+        return websocket_disconnect(self._code, self._reason, self._explanation)
 
 
 def _check_mode(mode: str) -> None:

@@ -1,0 +1,25 @@
+"""Warn at the line of the test that led to it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from ._stacks import is_ours
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn, with the innermost line outside this package as the place.
+
+    :param text: what to say
+    :param category: class of the warning
+    """
+    level = 2
+    frame = sys._getframe(1)
+    # contextlib stands between us and the test where a context manager is ours.
+    while frame.f_back is not None and (
+        is_ours(frame) or frame.f_globals.get("__name__") in ("contextlib", "unittest.case")
+    ):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(text, category, stacklevel=level)
