@@ -17,7 +17,7 @@ from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._http_connection import HTTPConnection, HTTPProgress
 from ._interface import ASGIApplication
 from ._opened_websocket import OpenedWebSocket
-from ._options import CLIENT_TIMEOUT, ClientOptions, check_timeout
+from ._options import CLIENT_TIMEOUT, ClientOptions, build_options, check_timeout
 from ._portal import Portal
 from ._protocol._headers import Headers
 from ._protocol._http import HTTPProtocol
@@ -57,7 +57,7 @@ class ASGIAdapter(BaseAdapter):
     """
 
     def __init__(self, app: Any, **options: Any) -> None:
-        resolved = ClientOptions(**options).resolved()
+        resolved = build_options(**options).resolved()
         self._use(run_application(app, resolved), resolved)
 
     @classmethod
@@ -146,7 +146,7 @@ class ASGIAdapter(BaseAdapter):
             state=self._running.state,
             asgi_version=application.version,
         )
-        protocol = HTTPProtocol(scope["method"], scope["asgi"]["spec_version"], scope["extensions"])
+        protocol = HTTPProtocol(scope["method"], **_announced(scope))
         connection = HTTPConnection(
             portal, application, scope, protocol, _name(request), streamed=streamed
         )
@@ -214,9 +214,7 @@ class ASGIAdapter(BaseAdapter):
             subprotocols=_offered_subprotocols(headers),
             asgi_version=application.version,
         )
-        protocol = WebSocketProtocol(
-            scope["subprotocols"], scope["asgi"]["spec_version"], scope["extensions"]
-        )
+        protocol = WebSocketProtocol(scope["subprotocols"], **_announced(scope))
         kept_scope = pristine(scope)
         connection = WebSocketConnection(
             portal, application, scope, protocol, f"the WebSocket ws{str(request.url)[4:]}"
@@ -311,6 +309,14 @@ def pristine(scope: Scope) -> Scope:
     return {
         key: value.copy() if isinstance(value, (dict, list)) else value
         for key, value in scope.items()
+    }
+
+
+def _announced(scope: Scope) -> dict[str, Any]:
+    return {
+        # SC-02: what a scope does not say is the first version.
+        "spec_version": scope["asgi"].get("spec_version", "2.0"),
+        "extensions": tuple(scope.get("extensions") or ()),
     }
 
 

@@ -57,7 +57,11 @@ class Exchange:
         self.portal.spawn(self.connection.run_watched)
         if body is None:
             self._chunks = body_chunks(self._request.body)
-        return self.advance(goal, doing, body)
+        progress = self.advance(goal, doing, body)
+        if progress.reached or progress.ended:
+            return progress
+        # A broken rule ended the wait, and nobody will read what the application goes on with.
+        return self.leave()[0]
 
     def advance(self, goal: Any, doing: str, body: bytes | None = None) -> HTTPProgress:
         """Wait, and hand over parts of the request's body as the application asks for them.
@@ -140,14 +144,16 @@ class StreamedBody(Body):
         self._raises = options.raise_server_exceptions
         self._progress = progress
         self._pieces = list(progress.pieces)
-        self._failed = False
+        self._failure: BaseException | None = None
         running.add(exchange.connection)
 
     def next_piece(self) -> bytes:
         """Return what the application sent in one message, as soon as it was sent."""
         __tracebackhide__ = True
         while not self._pieces:
-            if self.closed or self._failed:
+            if self._failure is not None:
+                raise self._failure
+            if self.closed:
                 return b""
             if self._progress.complete or self._is_over():
                 return self._end()
@@ -161,9 +167,11 @@ class StreamedBody(Body):
         super().close()
         self._pieces.clear()
         self._running.discard(self._exchange.connection)
-        if self._failed or self._progress.ended or not self._exchange.portal.usable:
+        if self._failure is not None or not self._exchange.portal.usable:
             return
-        progress, had_to_cancel = self._exchange.leave()
+        progress, had_to_cancel = self._progress, False
+        if not progress.ended:
+            progress, had_to_cancel = self._exchange.leave()
         if had_to_cancel:
             warn(
                 f"the application had to be cancelled: its client closed the response to "
@@ -182,8 +190,8 @@ class StreamedBody(Body):
             self._progress = self._exchange.advance(
                 HTTPConnection.is_readable, "to send more of its response"
             )
-        except BaseException:
-            self._fail()
+        except BaseException as error:
+            self._fail(error)
             raise
         self._pieces = list(self._progress.pieces)
 
@@ -196,16 +204,17 @@ class StreamedBody(Body):
             self._running.discard(self._exchange.connection)
         try:
             error = raise_failure(self._exchange.portal, progress, self._raises)
-        except BaseException:
-            self._fail()
+        except BaseException as failure:
+            # Kept and raised by each further read: requests reads on after some exceptions.
+            self._fail(failure)
             raise
         if error is not None and not progress.complete:
-            self._fail()
+            self.closed = True
             raise broken_response(error)
         return b""
 
-    def _fail(self) -> None:
-        self._failed = True
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
         connection = self._exchange.connection
         self._running.discard(connection)
         # Nobody will read on, so that the application has nobody left to work for.

@@ -50,6 +50,8 @@ class ASGIApplication:
         if self.version == "2.0":
             instance = self.app(scope)
             if not callable(instance):
+                if inspect.iscoroutine(instance):
+                    instance.close()
                 raise _not_as_expected("its first call must return a callable", instance)
             return await _awaitable(instance(receive, send))
         return await _awaitable(self.app(scope, receive, send))
@@ -71,25 +73,51 @@ def resolve_interface(app: Any, interface: str = "auto") -> str:
         raise ValueError(f"interface must be one of {', '.join(_INTERFACES)}, not {interface!r}")
     if interface != "auto":
         return interface
-    takes_three, takes_one = _takes(app, 3), _takes(app, 1)
-    if takes_three != takes_one:
-        return "asgi3" if takes_three else "asgi2"
-    while isinstance(app, functools.partial):
-        app = app.func
-    # The marks that asgiref's decorators leave on a callable.
-    if getattr(app, "_asgi_double_callable", False):
-        return "asgi2"
-    if inspect.isclass(app) and not hasattr(app, "__await__"):
-        return "asgi2"
-    return "asgi3"
+    return (
+        _by_parameters(app, follow_wrapped=False)
+        or _by_kind(app)
+        # Whatever a wrapper takes it passes on to what it wraps.
+        or _by_parameters(app, follow_wrapped=True)
+        or ("asgi2" if _is_old_class(app) else "asgi3")
+    )
 
 
-def _takes(app: Any, count: int) -> bool:
+def _by_parameters(app: Any, *, follow_wrapped: bool) -> str | None:
+    takes_three, takes_one = _takes(app, 3, follow_wrapped), _takes(app, 1, follow_wrapped)
+    if takes_three == takes_one:
+        return None
+    return "asgi3" if takes_three else "asgi2"
+
+
+def _takes(app: Any, count: int, follow_wrapped: bool) -> bool:
     try:
-        inspect.signature(app).bind(*range(count))
+        inspect.signature(app, follow_wrapped=follow_wrapped).bind(*range(count))
     except (TypeError, ValueError):
         return False
     return True
+
+
+def _by_kind(app: Any) -> str | None:
+    app = _unwrapped(app)
+    if getattr(app, "_asgi_double_callable", False) is True:
+        # The mark that asgiref's decorator leaves.
+        return "asgi2"
+    if inspect.iscoroutinefunction(app) or (
+        not inspect.isclass(app) and inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
+    ):
+        return "asgi3"
+    return None
+
+
+def _is_old_class(app: Any) -> bool:
+    app = _unwrapped(app)
+    return inspect.isclass(app) and not hasattr(app, "__await__")
+
+
+def _unwrapped(app: Any) -> Any:
+    while isinstance(app, functools.partial):
+        app = app.func
+    return app
 
 
 def _awaitable(result: Any) -> Awaitable[Any]:

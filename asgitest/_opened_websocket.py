@@ -57,6 +57,9 @@ class OpenedWebSocket(Body):
             error=RequestDeadlineExceeded,
         )
         self.progress = self._portal.run(wait, self.connection.handshake)
+        if self.progress.violation is not None and not self.progress.ended:
+            # Whatever the application goes on with, nobody is there for it (ERR-04).
+            self.progress = self._portal.run(wait, self.connection.refuse)
         self._raise_failure()
         if self.is_open:
             self._running.add(self.connection)

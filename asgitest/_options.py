@@ -132,6 +132,29 @@ class ClientOptions:
                 )
 
 
+def build_options(**options: Any) -> ClientOptions:
+    """Build options by name.
+
+    :param options: values by the names that :class:`asgitest.TestClient` has for them
+    :raises TypeError: if there is no option of a name
+    """
+    return replace_options(ClientOptions(), **options)
+
+
+def replace_options(options: ClientOptions, **overrides: Any) -> ClientOptions:
+    """Return options of which some are replaced.
+
+    :param options: the other ones
+    :param overrides: values by name
+    :raises TypeError: if there is no option of a name
+    """
+    known = [field.name for field in dataclasses.fields(ClientOptions)]
+    for name in overrides:
+        if name not in known:
+            raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
+    return dataclasses.replace(options, **overrides)
+
+
 def check_timeout(timeout: Any) -> float | None:
     """Return a timeout in seconds, ``None`` for no deadline.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
+import anyio
+
+from ._calls import GRACE
 from ._connection import UNREAD_LIMIT, Connection
 from ._interface import ASGIApplication
 from ._portal import Portal
@@ -92,6 +95,14 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         self.notify()
         await self.settle()
         return self._progress()
+
+    async def refuse(self) -> WebSocketProgress:
+        """Lose the connection, give the application a moment to end, then cancel it."""
+        self.disconnect(1006, "")
+        with anyio.move_on_after(GRACE):
+            await self.wait_ended()
+        self.cancel()
+        return await self.leave(1006, "")
 
     def add_event(self, event: Message) -> None:
         """Hand the application an event.

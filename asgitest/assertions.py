@@ -93,8 +93,8 @@ class ASGIAssertions(_TestCase):
         else:
             if came == expected:
                 return came
-            difference = self._truncateMessage("", describe_difference(expected, came))
-            problem = f"but this one came: {shorten(came)}\n{difference.lstrip()}"
+            difference = _truncate(describe_difference(expected, came), self.maxDiff)
+            problem = f"but this one came: {shorten(came)}\n{difference}"
         standard = f"expected the message {shorten(expected)}\n{problem}\n\n{session.describe()}"
         self.fail(self._formatMessage(msg, standard))
 
@@ -284,6 +284,12 @@ def describe_difference(expected: Any, came: Any) -> str:
     if sum(map(len, lines[0])) + sum(map(len, lines[1])) > _FINE_DIFFERENCE_LIMIT:
         return "\n".join(difflib.unified_diff(*lines, "expected", "came", lineterm=""))
     return "\n".join(difflib.ndiff(*lines))
+
+
+def _truncate(difference: str, limit: int | None) -> str:
+    if limit is None or len(difference) <= limit:
+        return difference
+    return f"Diff is {len(difference)} characters long. Set self.maxDiff to None to see it."
 
 
 def _lines(value: Any) -> list[str]:

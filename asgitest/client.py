@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ import requests
 
 from ._adapter import ASGIAdapter, run_application
 from ._application import RunningApplication
-from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions
+from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions, replace_options
 from ._portal import Portal
 from ._request import HeaderPairs, header_pairs
 from .exceptions import ASGITestError
@@ -35,7 +34,8 @@ _HANDSHAKE_HEADERS = {
 }
 _HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 # Options of a request that concern the way there, and here there is none.
-_IGNORED_OPTIONS = ("allow_redirects", "cert", "proxies", "stream", "verify")
+_IGNORED_OPTIONS = {"allow_redirects", "cert", "proxies", "stream", "verify"}
+_HANDSHAKE_OPTIONS = {"auth", "cookies", "headers", "hooks", "params"}
 
 
 class TestClient(requests.Session):
@@ -293,8 +293,9 @@ class TestClient(requests.Session):
         :return: the response
         """
         __tracebackhide__ = True
-        if kwargs.get("timeout", CLIENT_TIMEOUT) is None:
-            kwargs["timeout"] = NO_DEADLINE
+        # Always said, for requests passes a None on to redirects if nothing was.
+        timeout = kwargs.get("timeout", CLIENT_TIMEOUT)
+        kwargs["timeout"] = NO_DEADLINE if timeout is None else timeout
         return super().send(request, **kwargs)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
@@ -341,14 +342,20 @@ class TestClient(requests.Session):
         :return: the session
         :raises TypeError: if an option is not one of these
         """
-        for name in _IGNORED_OPTIONS:
-            options.pop(name, None)
+        for name in options.keys() - _HANDSHAKE_OPTIONS - _IGNORED_OPTIONS:
+            raise TypeError(
+                f"websocket_connect() takes no {name!r}, for a handshake has no body; it takes "
+                f"{', '.join(sorted(_HANDSHAKE_OPTIONS))}"
+            )
+        if isinstance(subprotocols, str):
+            raise TypeError(f"subprotocols must be a list of str, not one str: {subprotocols!r}")
+        options = {name: options[name] for name in options.keys() & _HANDSHAKE_OPTIONS}
         headers = header_pairs(options.pop("headers", None))
         given = {_lower(name) for name, _ in headers}
         headers += [pair for pair in _HANDSHAKE_HEADERS.items() if pair[0] not in given]
         if subprotocols:
             headers.append(("sec-websocket-protocol", ", ".join(subprotocols)))
-        request = _handshake(self._websocket_url(url), headers, **options)
+        request = requests.Request("GET", self._websocket_url(url), headers, **options)
         prepared = self.prepare_request(request)
         timeout = NO_DEADLINE if timeout is None else timeout
 
@@ -391,7 +398,7 @@ class TestClient(requests.Session):
                     f"new_client() cannot override {name}: the running application is shared"
                 )
         parent = self._parent or self
-        options = dataclasses.replace(self._options, **overrides).resolved()
+        options = replace_options(self._options, **overrides).resolved()
         client = type(self).__new__(type(self))
         client._set_up(self.app, self._running, options, parent)
         parent._children.append(client)
@@ -414,25 +421,6 @@ class TestClient(requests.Session):
         """
         with self.portal.wrap_async_context_manager(manager) as value:
             yield value
-
-
-def _handshake(
-    url: str,
-    headers: list[tuple[Any, Any]],
-    params: Any = None,
-    cookies: Any = None,
-    auth: Any = None,
-    hooks: Any = None,
-) -> requests.Request:
-    return requests.Request(
-        "GET",
-        url,
-        params=params,
-        headers=headers,
-        cookies=cookies,
-        auth=auth,
-        hooks=hooks,
-    )
 
 
 def _with_repeated(prepared: Any, repeated: HeaderPairs) -> HeaderPairs:

@@ -24,6 +24,12 @@ __all__ = [
 class ASGITestError(Exception):
     """Base of what asgitest raises in a test; raised itself when the library is used wrongly."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Test runners that use several processes send exceptions from one to the other, and the
+        # usual way calls the class with the arguments that its text was made of.
+        kind = next(cls for cls in type(self).__mro__ if cls not in _combined.values())
+        return _rebuild, (kind, self.args, self.__dict__.copy())
+
 
 class ProtocolError(ASGITestError, AssertionError):
     """Raised when the application breaks a rule of the ASGI text or of the protocol it carries.
@@ -106,15 +112,13 @@ class WebSocketDenied(WebSocketDisconnect):
     :ivar code: close code that the application gave; it never reaches a client on a network
     """
 
-    response: Any
+    response: Any = None
 
     def __str__(self) -> str:
         status = getattr(self.response, "status_code", None)
+        answer = "" if status is None else f": it answered the handshake with status {status}"
         reason = f" and reason {self.reason!r}" if self.reason else ""
-        return (
-            f"the application denied the WebSocket: it answered the handshake with status "
-            f"{status} (close code {self.code}{reason})"
-        )
+        return f"the application denied the WebSocket{answer} (close code {self.code}{reason})"
 
 
 class ClientDisconnected(OSError):
@@ -168,3 +172,12 @@ def _catchable(ours: type[_Disconnect]) -> type[_Disconnect]:
 
 
 _combined: dict[tuple[type, type], Any] = {}
+
+
+def _rebuild(kind: Any, args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    if issubclass(kind, WebSocketDisconnect):
+        kind = _catchable(kind)
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error

@@ -23,6 +23,7 @@ from .exceptions import (
 __all__ = ["WebSocketSession"]
 
 _CLOSED_BY_APPLICATION = "the application closed the WebSocket"
+_NORMAL_CLOSES = (1000, 1001)
 _JSON_MODES = ("text", "binary")
 #: Seconds an application has to end when the test is over because it did not answer.
 _HURRIED = 1.0
@@ -48,6 +49,7 @@ class WebSocketSession:
         self._reason = ""
         self._explanation = ""
         self._timed_out = False
+        self._left = False
 
     # -- the block -----------------------------------------------------------------------------
 
@@ -81,6 +83,7 @@ class WebSocketSession:
     ) -> None:
         __tracebackhide__ = True
         websocket = self._open()
+        self._left = True
         if error_type is not None and not issubclass(error_type, Exception):
             websocket.abort()
             return
@@ -140,10 +143,12 @@ class WebSocketSession:
 
         :param event: the event; a ``websocket.disconnect`` closes the session
         """
+        if not isinstance(event, dict):
+            raise TypeError(f"send() takes an event, which is a dict, not {event!r}")
         if event.get("type") == "websocket.disconnect":
             self._close(event.get("code", 1005), event.get("reason") or "")
         else:
-            self._send_message(event)
+            self._send_message(dict(event))
 
     # -- receiving -----------------------------------------------------------------------------
 
@@ -215,6 +220,9 @@ class WebSocketSession:
         except DeadlineExceeded:
             self._timed_out = True
             raise
+        except BaseException:
+            self._note_end()
+            raise
         if message is None:
             self._note_end()
             raise self._disconnect()
@@ -223,14 +231,16 @@ class WebSocketSession:
         return dict(message)
 
     def __iter__(self) -> Iterator[str | bytes]:
-        """Yield the messages, ``str`` or ``bytes``, until the WebSocket is closed with 1000."""
+        """Yield the messages, ``str`` or ``bytes``, until a normal close (1000 or 1001)."""
         while True:
-            message = self.receive()
-            if message["type"] == "websocket.close":
-                if message["code"] in (1000, 1001):
+            try:
+                message = self.receive()
+            except WebSocketDisconnect as error:
+                if error.code in _NORMAL_CLOSES:
                     return
-                raise self._disconnect()
-            yield message["text"] if "text" in message else message["bytes"]
+                raise
+            if message["type"] == "websocket.send":
+                yield message["text"] if "text" in message else message["bytes"]
 
     # -- closing -------------------------------------------------------------------------------
 
@@ -269,12 +279,12 @@ class WebSocketSession:
     @property
     def accepted_subprotocol(self) -> str | None:
         """The subprotocol that the application accepted, ``None`` for none."""
-        return self._open().progress.subprotocol
+        return self._handshake().progress.subprotocol
 
     @property
     def extra_headers(self) -> list[tuple[bytes, bytes]]:
         """Headers that the application sent with its accept, list of ``(bytes, bytes)``."""
-        return list(self._open().progress.headers)
+        return list(self._handshake().progress.headers)
 
     @property
     def close_code(self) -> int | None:
@@ -288,7 +298,7 @@ class WebSocketSession:
 
     def describe(self) -> str:
         """Return the last messages of both directions, one a line, as failures show them."""
-        return self._open().connection.describe_log()
+        return self._handshake().connection.describe_log()
 
     def __repr__(self) -> str:
         if self._response is None:
@@ -302,6 +312,14 @@ class WebSocketSession:
     # -- inside --------------------------------------------------------------------------------
 
     def _open(self) -> OpenedWebSocket:
+        if self._left:
+            raise ASGITestError(
+                "this WebSocket session is over, for its with block was left; call "
+                "websocket_connect() for another"
+            )
+        return self._handshake()
+
+    def _handshake(self) -> OpenedWebSocket:
         if self._websocket is None:
             raise self._not_entered()
         return self._websocket
@@ -334,17 +352,17 @@ class WebSocketSession:
         return message[kind]
 
     def _close(self, code: int, reason: str) -> None:
-        websocket = self._open()
+        websocket = self._handshake()
         if self._code is None:
             self._note_close(code, reason, "the test closed the WebSocket")
             websocket.post_disconnect(code, reason)
 
     def _note_end(self) -> None:
-        websocket = self._open()
+        websocket = self._handshake()
         if self._code is not None:
             return
         progress = websocket.progress
-        if websocket.hidden_error is not None:
+        if progress.error is not None or websocket.hidden_error is not None:
             # WS-CLOSE-09: what a peer sees of an application that raised.
             self._note_close(1011, "", "the application raised an exception")
         elif progress.state is WebSocketState.CLOSED:

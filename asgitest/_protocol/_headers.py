@@ -52,7 +52,10 @@ def shorten(value: object, limit: int = 120) -> str:
     """
     if isinstance(value, (bytes, bytearray, str)) and len(value) > limit:
         return f"{value[: limit // 2]!r}... ({len(value)} in all)"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:
+        text = object.__repr__(value)
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 

@@ -33,6 +33,9 @@ _STATE_AFTER: dict[HTTPState, dict[str, HTTPState]] = {
 }
 
 
+_LONGEST_LENGTH = 19
+
+
 def _out_of_order(state: HTTPState, message_type: str) -> ProtocolError:
     if state is HTTPState.COMPLETE:
         problem, rule = "was sent after the response was complete", "HTTP-BODY-05"
@@ -40,8 +43,10 @@ def _out_of_order(state: HTTPState, message_type: str) -> ProtocolError:
         problem, rule = "must be sent before http.response.start", "EXT-DEBUG-01"
     elif message_type == "http.response.start":
         problem, rule = "was sent a second time; a response starts once", "HTTP-START-01"
-    else:
+    elif message_type == "http.response.body":
         problem, rule = "must come after http.response.start, which was not sent", "HTTP-START-01"
+    else:
+        problem, rule = "belongs to an extension that this client does not have yet", "EXT-02"
     return ProtocolError(f"{message_type}: {problem}", rule=rule, message_type=message_type)
 
 
@@ -162,12 +167,12 @@ class HTTPProtocol(Protocol):
 
     def describe(self) -> str:
         """Tell in one sentence where request and response stand."""
-        if self._request_events:
+        if self._request_events and not self.complete:
             request = "parts of the request body wait to be received"
-        elif self._request_complete:
+        elif self._request_complete and not self._request_events:
             request = "the request body was received whole (its last event had more_body=False)"
         else:
-            request = "the request body has not come to its end"
+            request = "the request body was not received whole"
         left = "; the client has left" if self.disconnected else ""
         return f"the response is {self.state.value}; {request}{left}"
 
@@ -253,7 +258,8 @@ def check_status(message: Message) -> int:
     status: int = message["status"]
     if not 200 <= status <= 599:
         raise ProtocolError(
-            f"{message['type']}: status must be a final one, from 200 to 599, not {status}",
+            f"{message['type']}: status must be a final one, from 200 to 599, "
+            f"not {shorten(status)}",
             rule="HTTP-START-03",
             message_type=message["type"],
         )
@@ -270,7 +276,8 @@ def declared_length(message: Message) -> int | None:
     if not values:
         return None
     value = values.pop()
-    if values or not (value.isdigit() and value.isascii()):
+    # More digits than these are no length of anything, and too many to make an int of.
+    if values or not value.isdigit() or len(value) > _LONGEST_LENGTH:
         shown = b", ".join(sorted({value, *values}))
         raise ProtocolError(
             f"{message['type']}: content-length must be one non-negative integer, "

@@ -26,6 +26,7 @@ Message = dict[str, Any]
 FieldCheck = Callable[[str, str, Any, str], Any]
 
 _REQUIRED = object()
+_LONGEST_TYPE = 80
 
 
 def _integer(message_type: str, key: str, value: Any, rule: str) -> int:
@@ -242,14 +243,14 @@ def _find_row(
     message: object, scope_type: str, extensions: Collection[str]
 ) -> tuple[str, MessageType]:
     if not isinstance(message, dict):
-        raise wrong_type("send()", "the message", "dict", message, "EVT-01")
+        raise _no_message("the message", "dict", message)
     message_type = message.get("type")
     if not isinstance(message_type, str):
         if "type" not in message:
             raise ProtocolError(
                 f"send(): the message must have a 'type' key: {shorten(message)}", rule="EVT-01"
             )
-        raise wrong_type("send()", "the message's type", "str", message_type, "EVT-01")
+        raise _no_message("the message's type", "str", message_type)
     row = MESSAGES.get(message_type)
     if row is None:
         raise _unknown(message_type, scope_type)
@@ -270,6 +271,12 @@ def _find_row(
     return message_type, row
 
 
+def _no_message(path: str, expected: str, value: object) -> ProtocolError:
+    error = wrong_type("send()", path, expected, value, "EVT-01")
+    error.message_type = None
+    return error
+
+
 def _article(word: str) -> str:
     return "an" if word.startswith("http") else "a"
 
@@ -283,8 +290,11 @@ def _unknown(message_type: str, scope_type: str) -> ProtocolError:
         if message_type in EVENTS
         else "is no message type that a server knows"
     )
+    shown = (
+        message_type if len(message_type) <= _LONGEST_TYPE else f"{message_type[:_LONGEST_TYPE]}..."
+    )
     return ProtocolError(
-        f"{shorten(message_type)[1:-1]}: {problem}; on this {scope_type!r} scope it takes {known}",
+        f"{shown}: {problem}; on this {scope_type!r} scope it takes {known}",
         rule="EVT-05",
         message_type=message_type,
     )

@@ -122,6 +122,7 @@ class WebSocketProtocol(Protocol):
         # WS-CONN-01: this one comes before anything else.
         self._events: deque[Message] = deque([{"type": "websocket.connect"}])
         self._connect_received = False
+        self._finished = False
 
     @property
     def answered(self) -> bool:
@@ -138,7 +139,7 @@ class WebSocketProtocol(Protocol):
 
         :param event: a ``websocket.receive``, or whatever a test wants to feed (ERR-02)
         """
-        if self.disconnected or self.closed:
+        if self.disconnected or self.closed or self._finished:
             return
         self._events.append(event)
 
@@ -148,7 +149,7 @@ class WebSocketProtocol(Protocol):
         :param code: code for the ``websocket.disconnect`` event (WS-DISC-02)
         :param reason: its reason, given from version 2.5 on (WS-DISC-03)
         """
-        if self.disconnected or self.closed:
+        if self.disconnected or self.closed or self._finished:
             return
         self.disconnected = True
         self.close_code = code
@@ -185,6 +186,7 @@ class WebSocketProtocol(Protocol):
 
     def finish(self) -> None:
         """Note that the application returned (WS-CONN-05, WS-DENY-02, WS-CLOSE-08)."""
+        self._finished = True
         if self.disconnected:
             return
         if self.state is WebSocketState.CONNECTING:
@@ -207,8 +209,9 @@ class WebSocketProtocol(Protocol):
 
     def describe(self) -> str:
         """Tell in one sentence where the WebSocket stands."""
-        waiting = len(self._events)
-        events = f"; {waiting} events wait to be received" if waiting else ""
+        waiting = 0 if self.closed else len(self._events)
+        verb = "event waits" if waiting == 1 else "events wait"
+        events = f"; {waiting} {verb} to be received" if waiting else ""
         left = "; the client has left" if self.disconnected else ""
         return f"the WebSocket is {self.state.value}{events}{left}"
 
@@ -283,17 +286,17 @@ class WebSocketProtocol(Protocol):
         self.close_reason = message["reason"]
 
     def _deny(self, message: Message) -> WebSocketState:
-        if self.denial is None:
-            self.denial = HTTPProtocol("GET", extensions=self.extensions)
+        denial = self.denial or HTTPProtocol("GET", extensions=self.extensions)
         message_type = message["type"].removeprefix("websocket.")
         try:
-            self.denial.send({**message, "type": message_type})
+            denial.send({**message, "type": message_type})
         except ProtocolError as error:
             text = str(error).removesuffix(f" [{error.rule}]")
             raise ProtocolError(
                 f"websocket.{text}", rule=error.rule, message_type=message["type"]
             ) from None
-        if self.denial.complete:
+        self.denial = denial
+        if denial.complete:
             self.close_code = 1006
             return WebSocketState.DENIED
         return WebSocketState.DENYING
@@ -304,7 +307,7 @@ def _check_close(message: Message) -> None:
     if code not in _SENDABLE_CODES:
         raise ProtocolError(
             f"websocket.close: code must be one that may be sent "
-            f"(1000 to 1003, 1007 to 1014, 3000 to 4999), not {code}",
+            f"(1000 to 1003, 1007 to 1014, 3000 to 4999), not {shorten(code)}",
             rule="WS-CLOSE-05",
             message_type="websocket.close",
         )
