@@ -20,7 +20,6 @@ from ._backend import PolicyKeeper, is_cancellation, mark_backend, running_loop
 from ._calls import GRACE, Call, Subject, Wait
 from ._contexts import held_open
 from ._debugger import is_debugging
-from ._exit import stop_at_exit
 from ._generators import GeneratorCloser
 from ._report import THREAD_NAME, describe_leftovers, describe_tasks, describe_threads
 from ._stacks import describe_thread
@@ -69,6 +68,8 @@ class Portal:
         self._tasks: Any = None
         self._blocking: Any = None
         self.generators = GeneratorCloser(self.spawn)
+        # A daemon, and so are the worker threads that its loop starts: none of them keeps the
+        # interpreter from ending, not even when it is stuck.
         self._thread = threading.Thread(
             target=self._run_loop, name=f"{THREAD_NAME} {next(_numbers)}", daemon=True
         )
@@ -80,7 +81,6 @@ class Portal:
 
         :raises ImportError: if the backend is not installed
         """
-        stop_at_exit(self)
         self._thread.start()
         self._started.result()
 
