@@ -183,9 +183,11 @@ class Connection(Generic[P]):
 
     def describe_log(self) -> str:
         """Return the last messages of both directions, one a line."""
-        if not self.log:
+        # Copied in one step, for the application may talk on while the test's thread looks.
+        log = list(self.log)
+        if not log:
             return "The application received and sent no message so far."
-        lines = [f"  {direction:>8} {_line(message)}" for direction, message in self.log]
+        lines = [f"  {direction:>8} {_line(message)}" for direction, message in log]
         return "\n".join(["The application's last messages:", *lines])
 
     def owns(self, frame: Any) -> bool:

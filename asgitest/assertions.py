@@ -93,7 +93,7 @@ class ASGIAssertions(_TestCase):
         else:
             if came == expected:
                 return came
-            difference = _truncate(describe_difference(expected, came), self.maxDiff)
+            difference = describe_difference(expected, came, self.maxDiff)
             problem = f"but this one came: {shorten(came)}\n{difference}"
         standard = f"expected the message {shorten(expected)}\n{problem}\n\n{session.describe()}"
         self.fail(self._formatMessage(msg, standard))
@@ -273,23 +273,29 @@ def _describe_end(error: UnexpectedMessage | WebSocketDisconnect) -> str:
     return f"but {kind} message came: {shorten(payload)}"
 
 
-def describe_difference(expected: Any, came: Any) -> str:
+def describe_difference(expected: Any, came: Any, limit: int | None) -> str:
     """Return the difference between two values, line by line.
 
     :param expected: the one value
     :param came: the other
+    :param limit: characters to show, ``None`` for all
     """
     lines = _lines(expected), _lines(came)
+    difference = ""
     # The finer kind of difference takes time that grows with the square of the length.
-    if sum(map(len, lines[0])) + sum(map(len, lines[1])) > _FINE_DIFFERENCE_LIMIT:
-        return "\n".join(difflib.unified_diff(*lines, "expected", "came", lineterm=""))
-    return "\n".join(difflib.ndiff(*lines))
-
-
-def _truncate(difference: str, limit: int | None) -> str:
+    if sum(map(len, lines[0])) + sum(map(len, lines[1])) <= _FINE_DIFFERENCE_LIMIT:
+        difference = "\n".join(difflib.ndiff(*lines))
+    if not difference or (limit is not None and len(difference) > limit):
+        # Without the lines that are equal, so that what is shown is the difference.
+        unified = difflib.unified_diff(*lines, "expected", "came", n=1, lineterm="")
+        difference = "\n".join(unified)
     if limit is None or len(difference) <= limit:
         return difference
-    return f"Diff is {len(difference)} characters long. Set self.maxDiff to None to see it."
+    shown = difference[: difference.rfind("\n", 0, limit) + 1] or difference[:limit] + "\n"
+    return (
+        f"{shown}... (the difference is {len(difference)} characters long; set self.maxDiff to "
+        f"None to see it all)"
+    )
 
 
 def _lines(value: Any) -> list[str]:
