@@ -10,14 +10,12 @@ from typing import Any
 from ._backend import is_cancellation
 from ._calls import GRACE, Wait
 from ._connection import Connection
-from ._http_connection import HTTPConnection
 from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
 from ._warn import warn
-from ._websocket_connection import WebSocketConnection
 from .exceptions import ASGIWarning, LifespanError
 
 LIFESPAN_MODES = ("auto", "on", "off")
@@ -72,6 +70,8 @@ class RunningApplication:
             return portal
         with self._lock:
             if self._portal is None or not self._portal.usable:
+                if self._portal is not None:
+                    self._portal.raise_unreported_failure()
                 self._restart()
             assert self._portal is not None
             return self._portal
@@ -193,67 +193,62 @@ class RunningApplication:
         """
         self._open.discard(connection)
 
-    def _close_open(self, portal: Portal) -> None:
-        for connection in list(self._open):
-            self._open.discard(connection)
-            if connection.ended:
-                continue
-            if isinstance(connection, HTTPConnection):
-                warn(
-                    f"unclosed response: {connection.name} was opened with stream=True and not "
-                    f"closed; use it in a with block",
-                    ResourceWarning,
-                )
-                portal.run(self._closing(connection), connection.leave)
-            elif isinstance(connection, WebSocketConnection):
-                warn(
-                    f"unclosed WebSocket: {connection.name} was not left",
-                    ResourceWarning,
-                )
-                portal.run(self._closing(connection), connection.leave, 1006, "")
-
-    def _closing(self, connection: Connection[Any]) -> Wait:
-        seconds = None if self.timeout is None else self.timeout + GRACE
-        return Wait(seconds, f"{connection.name} to end when it was closed", subject=connection)
+    def _close_open(self, portal: Portal) -> list[str]:
+        unclosed = []
+        for connection in [connection for connection in self._open if not connection.ended]:
+            seconds = None if self.timeout is None else self.timeout + GRACE
+            wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
+            portal.run(wait, connection.lose)
+            unclosed.append(f"{connection.name} was left open; use it in a with block")
+        return unclosed
 
     # -- the end -------------------------------------------------------------------------------
 
     def stop(self, *, abruptly: bool = False) -> None:
         """Close what is open, end the lifespan, then the loop; the next use starts anew.
 
+        What had to be closed, and what was left running, is warned of at the end.
+
         :param abruptly: only cancel everything, as after Ctrl-C
         :raises BaseException: what the application raised in its shutdown, or since its start
         """
         with self._lock:
-            portal, lifespan = self._portal, self._lifespan
-            self._wants_lifespan = False
-            self._lifespan = None
+            portal = self._portal
             if portal is None:
                 return
             portal.check_thread("the client to close")
+            left: list[str] = []
             try:
                 if portal.usable and not (abruptly or portal.interrupted):
-                    try:
-                        self._close_open(portal)
-                    finally:
-                        if lifespan is not None and portal.usable:
-                            self._shut_down_lifespan(portal, lifespan)
+                    self._wind_down(portal, left)
             finally:
+                self._wants_lifespan = False
+                self._lifespan = None
                 self._open.clear()
-                self._stop_portal(portal, abruptly=abruptly)
+                left += self._stop_portal(portal, abruptly=abruptly)
+            for text in left:
+                warn(text, ResourceWarning)
 
-    def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> None:
+    def _wind_down(self, portal: Portal, left: list[str]) -> None:
+        try:
+            left += self._close_open(portal)
+        finally:
+            if self._lifespan is not None and portal.usable:
+                self._shut_down_lifespan(portal, self._lifespan)
+
+    def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> list[str]:
         self._portal = None
         self._finalizer.detach()
+        portal.raise_unreported_failure()
         if abruptly or portal.interrupted:
             portal.post_stop()
             portal.join(GRACE)
         elif portal.usable:
-            for left in portal.stop(self.timeout):
-                warn(
-                    f"the application left something running; what can be, was cancelled: {left}",
-                    ResourceWarning,
-                )
+            return [
+                f"the application left something running; what can be, was cancelled: {text}"
+                for text in portal.stop(self.timeout)
+            ]
+        return []
 
 
 def check_lifespan_mode(lifespan: str) -> str:

@@ -203,6 +203,10 @@ class Connection(Generic[P]):
             self._change.set()
             self._change = None
 
+    async def lose(self) -> None:
+        """Let the application know that its client is gone, and wait for its end."""
+        raise NotImplementedError
+
     async def settle(self) -> None:
         """Wait until the application is through, and the generators it dropped are closed."""
         await self.wait_ended()

@@ -142,6 +142,10 @@ class HTTPConnection(Connection[HTTPProtocol]):
         await self.settle()
         return self._progress(), had_to_cancel
 
+    async def lose(self) -> None:
+        """Close the client's side and wait for the application."""
+        await self.leave()
+
     def _wants_body(self) -> bool:
         return self._receiving > 0 and self.protocol.wants_body
 

@@ -59,6 +59,7 @@ class Portal:
         self._stopping = False
         self._stop_wanted: anyio.Event | None = None
         self._failure: BaseException | None = None
+        self._is_failure_reported = False
         self._abandoned = ""
         self._leftovers: list[str] = []
         self._own_tasks: set[int] = set()
@@ -406,11 +407,20 @@ class Portal:
                 await subject.wait_ended()
             stopped.set_result(None)
 
+    def raise_unreported_failure(self) -> None:
+        """Raise what ended the loop, unless somebody was told of it.
+
+        :raises ASGITestError: if a task of the application ended the loop while nobody waited
+        """
+        if self._failure is not None and not self._is_failure_reported and not self._abandoned:
+            raise self._ended_error()
+
     def _ended_error(self) -> ASGITestError:
         if self._abandoned:
             return ASGITestError(f"the event loop is out of use: {self._abandoned}")
         if self._failure is None:
             return ASGITestError("the event loop has ended, for its client was closed")
+        self._is_failure_reported = True
         error = ASGITestError(
             f"the event loop has ended: a task that the application started raised "
             f"{self._failure!r}, and that ends every task on the loop"

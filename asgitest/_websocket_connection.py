@@ -96,13 +96,19 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         await self.settle()
         return self._progress()
 
-    async def refuse(self) -> WebSocketProgress:
+    async def lose(self) -> None:
         """Lose the connection, give the application a moment to end, then cancel it."""
         self.disconnect(1006, "")
         with anyio.move_on_after(GRACE):
             await self.wait_ended()
-        self.cancel()
-        return await self.leave(1006, "")
+        if not self.ended:
+            self.cancel()
+        await self.leave(1006, "")
+
+    async def refuse(self) -> WebSocketProgress:
+        """Lose a connection that broke a rule in its handshake (ERR-04)."""
+        await self.lose()
+        return self._progress()
 
     def add_event(self, event: Message) -> None:
         """Hand the application an event.
