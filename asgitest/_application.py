@@ -15,6 +15,7 @@ from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
+from ._protocol._texts import shorten
 from ._warn import warn
 from .exceptions import ASGIWarning, LifespanError
 
@@ -152,7 +153,7 @@ class RunningApplication:
         if error is not None and progress.startup_received:
             # LIFE-07: whoever takes the event knows the protocol, so this may well be a bug.
             warn(
-                f"the application raised {error!r} after it received lifespan.startup; it is "
+                f"the application raised {shorten(error)} after it received lifespan.startup; it is "
                 f"taken for one that does not support lifespans. lifespan='on' raises this. "
                 f"[LIFE-07]",
                 ASGIWarning,

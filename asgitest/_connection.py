@@ -14,9 +14,9 @@ from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
 from ._portal import Portal
-from ._protocol._headers import shorten
 from ._protocol._machine import Protocol
 from ._protocol._messages import Message
+from ._protocol._texts import shorten
 
 P = TypeVar("P", bound=Protocol)
 

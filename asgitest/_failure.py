@@ -8,6 +8,7 @@ from urllib3.exceptions import ProtocolError as BrokenResponse
 from ._backend import is_cancellation
 from ._http_connection import HTTPProgress
 from ._portal import Portal
+from ._protocol._texts import shorten
 from ._websocket_connection import WebSocketProgress
 from .exceptions import ASGITestError, DeadlineExceeded
 
@@ -57,7 +58,7 @@ def broken_response(error: BaseException) -> BrokenResponse:
 
     :param error: what the application raised
     """
-    broken = BrokenResponse(f"the response broke off, for the application raised {error!r}")
+    broken = BrokenResponse(f"the response broke off, for the application raised {shorten(error)}")
     broken.__cause__ = error
     return broken
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from ._protocol._texts import shorten
 from ._warn import warn
 from .exceptions import ASGIWarning
 
@@ -75,7 +76,7 @@ class GeneratorCloser:
         except Exception as error:
             warn(
                 f"closing the async generator {generator!r}, which the application "
-                f"dropped before its end, raised {error!r}",
+                f"dropped before its end, raised {shorten(error)}",
                 ASGIWarning,
             )
         finally:

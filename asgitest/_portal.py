@@ -21,6 +21,7 @@ from ._calls import GRACE, Call, Subject, Wait
 from ._contexts import held_open
 from ._debugger import is_debugging
 from ._generators import GeneratorCloser
+from ._protocol._texts import shorten
 from ._report import THREAD_NAME, describe_leftovers, describe_tasks, describe_threads
 from ._stacks import describe_thread
 from .exceptions import ASGITestError, DeadlineExceeded
@@ -423,7 +424,7 @@ class Portal:
         self._is_failure_reported = True
         error = ASGITestError(
             f"the event loop has ended: a task that the application started raised "
-            f"{self._failure!r}, and that ends every task on the loop"
+            f"{shorten(self._failure)}, and that ends every task on the loop"
         )
         error.__cause__ = self._failure
         return error

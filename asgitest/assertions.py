@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ._options import CLIENT_TIMEOUT
-from ._protocol._headers import shorten
+from ._protocol._texts import shorten
 from ._raw_response import reason_phrase
 from ._stacks import is_ours
 from .exceptions import DeadlineExceeded, UnexpectedMessage, WebSocketDisconnect

@@ -14,6 +14,7 @@ from ._adapter import ASGIAdapter, run_application
 from ._application import RunningApplication
 from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions, replace_options
 from ._portal import Portal
+from ._protocol._texts import shorten
 from ._request import HeaderPairs, header_pairs
 from .exceptions import ASGITestError
 from .websocket import WebSocketSession
@@ -196,7 +197,7 @@ class TestClient(requests.Session):
             if error is None:
                 raise
             if hasattr(error, "add_note"):
-                error.add_note(f"Closing the client raised, too: {closing_error!r}")
+                error.add_note(f"Closing the client raised, too: {shorten(closing_error)}")
 
     def close(self) -> None:
         """Do as leaving the ``with`` block does; a client from :meth:`new_client` only retires.

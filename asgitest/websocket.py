@@ -10,6 +10,7 @@ import requests
 
 from ._opened_websocket import OpenedWebSocket
 from ._options import CLIENT_TIMEOUT, check_timeout
+from ._protocol._texts import shorten
 from ._protocol._websocket import WebSocketState
 from .exceptions import (
     ASGITestError,
@@ -96,7 +97,7 @@ class WebSocketSession:
             # What went wrong in the block came first, and explains more.
             if error is None or not isinstance(leaving_error, Exception):
                 raise
-            _add_note(error, f"Leaving the WebSocket raised, too: {leaving_error!r}")
+            _add_note(error, f"Leaving the WebSocket raised, too: {shorten(leaving_error)}")
         self._note_end()
 
     # -- sending -------------------------------------------------------------------------------

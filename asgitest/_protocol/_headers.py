@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import ProtocolError
+from ._texts import shorten, wrong_type
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -42,39 +43,6 @@ RESPONSE_RULES = HeaderRules(
 ACCEPT_RULES = HeaderRules(
     shape="WS-ACC-04", strings="WS-ACC-04", pseudo="WS-ACC-04", characters="WS-ACC-04"
 )
-
-
-def shorten(value: object, limit: int = 120) -> str:
-    """Return the ``repr`` of a value, cut so that a message stays readable.
-
-    :param value: any object
-    :param limit: characters of the ``repr`` to keep
-    """
-    if isinstance(value, (bytes, bytearray, str)) and len(value) > limit:
-        return f"{value[: limit // 2]!r}... ({len(value)} in all)"
-    try:
-        text = repr(value)
-    except Exception:
-        text = object.__repr__(value)
-    return text if len(text) <= limit else f"{text[:limit]}..."
-
-
-def wrong_type(
-    message_type: str | None, path: str, expected: str, value: object, rule: str
-) -> ProtocolError:
-    """Build the error for a value of the wrong type.
-
-    :param message_type: type of the message that holds the value
-    :param path: where in the message the value is, such as ``"headers[0] name"``
-    :param expected: what the value must be, in words
-    :param value: what the value is
-    :param rule: id of the broken rule
-    """
-    return ProtocolError(
-        f"{message_type}: {path} must be {expected}, not {type(value).__name__}: {shorten(value)}",
-        rule=rule,
-        message_type=message_type,
-    )
 
 
 def normalise_headers(message_type: str, value: Any, rules: HeaderRules) -> Headers:

@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Collection
 
 from ..exceptions import ClientDisconnected, ProtocolError
-from ._headers import Headers, shorten
+from ._headers import Headers
 from ._machine import Protocol
 from ._messages import Message
+from ._texts import shorten
 
 
 class HTTPState(enum.Enum):

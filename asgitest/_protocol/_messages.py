@@ -16,9 +16,8 @@ from ._headers import (
     RESPONSE_RULES,
     HeaderRules,
     normalise_headers,
-    shorten,
-    wrong_type,
 )
+from ._texts import shorten, wrong_type
 
 Message = dict[str, Any]
 

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Collection, Sequence
 
 from ..exceptions import ClientDisconnected, ProtocolError
-from ._headers import Headers, shorten, wrong_type
+from ._headers import Headers
 from ._http import HTTPProtocol
 from ._machine import Protocol
 from ._messages import Message
+from ._texts import shorten, wrong_type
 
 
 class WebSocketState(enum.Enum):
