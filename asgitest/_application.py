@@ -153,8 +153,8 @@ class RunningApplication:
         if error is not None and progress.startup_received:
             # LIFE-07: whoever takes the event knows the protocol, so this may well be a bug.
             warn(
-                f"the application raised {shorten(error)} after it received lifespan.startup; it is "
-                f"taken for one that does not support lifespans. lifespan='on' raises this. "
+                f"the application raised {shorten(error)} after it received lifespan.startup; it "
+                f"is taken for one that does not support lifespans. lifespan='on' raises this. "
                 f"[LIFE-07]",
                 ASGIWarning,
             )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+import inspect
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
@@ -51,49 +52,93 @@ class Wait:
     error: type[DeadlineExceeded] = DeadlineExceeded
 
 
+class Answer:
+    """A value that one thread gives, once, and another waits for.
+
+    A bare lock tells by value whether it came in time. What a signal handler raises during the
+    wait, a ``TimeoutError`` of a test runner too, comes out as itself.
+
+    :ivar value: what was given
+    :ivar given: whether it was given
+    """
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.given = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def give(self, value: Any = None) -> None:
+        """Give the value; a second one is ignored.
+
+        :param value: the value
+        """
+        if not self.given:
+            self.value = value
+            self.given = True
+            # Two threads may come this far, and the second release is one too many.
+            with contextlib.suppress(RuntimeError):
+                self._lock.release()
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait for the value.
+
+        :param seconds: how long, ``None`` for ever
+        :return: whether it came
+        """
+        if self._lock.acquire(timeout=-1 if seconds is None else seconds):
+            # Whoever asks again has it at once.
+            self._lock.release()
+        return self.given
+
+
 class Call:
-    """One function that runs on the loop while a thread holds a future for its result.
+    """One function that runs on the loop for a thread.
 
     :param function: a coroutine function, or a plain one
     :param args: its positional arguments
-    :ivar future: the result
+    :param keywords: its keyword arguments
+    :ivar answer: ``(error, result)``, of which one is ``None``
     """
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.future: Future[Any] = Future()
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any] | None = None,
+    ) -> None:
+        self.answer = Answer()
         self._function = function
         self._args = args
+        self._keywords = keywords or {}
         self._scope: anyio.CancelScope | None = None
+        self._cancelled = False
         self._ended: anyio.Event | None = None
 
     async def run(self) -> None:
-        """Run the function and resolve the future; raises nothing."""
+        """Run the function and answer; raises nothing."""
         error: BaseException | None = None
         result: Any = None
         try:
             with anyio.CancelScope() as self._scope:
-                result = self._function(*self._args)
-                if isinstance(result, Awaitable):
+                if self._cancelled:
+                    self._scope.cancel()
+                result = self._function(*self._args, **self._keywords)
+                if inspect.isawaitable(result) and not _is_deprecated(result):
                     result = await result
         except BaseException as raised:
             # Kept from the loop: there, a SystemExit would end it for everybody.
             error = raised
-        self.resolve(error, result)
+        self.answer.give((error, result))
         if self._ended is not None:
             self._ended.set()
 
-    def resolve(self, error: BaseException | None, result: Any = None) -> None:
-        """Resolve the future, unless it is done.
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error, if there is no answer so far.
 
-        :param error: what to raise, ``None`` to return
-        :param result: what to return
+        :param error: what the waiting thread is to raise
         """
-        # Done before: whoever held the future cancelled it, or the loop's end was noted.
-        with contextlib.suppress(Exception):
-            if error is None:
-                self.future.set_result(result)
-            else:
-                self.future.set_exception(error)
+        self.answer.give((error, None))
 
     def describe(self) -> str:
         """Tell nothing: the stack of the function says it all."""
@@ -108,11 +153,17 @@ class Call:
 
     def cancel(self) -> None:
         """Cancel the function; called on the loop."""
+        self._cancelled = True
         if self._scope is not None:
             self._scope.cancel()
 
     async def wait_ended(self) -> None:
         """Wait until the function has ended."""
-        if not self.future.done():
+        if not self.answer.given:
             self._ended = anyio.Event()
             await self._ended.wait()
+
+
+def _is_deprecated(result: object) -> bool:
+    # anyio 3 lets what is a plain function by now be awaited, and warns when it is.
+    return type(result).__name__.startswith("Deprecated")

@@ -25,6 +25,7 @@ UNREAD_LIMIT = 256 * 1024
 
 _LOGGED_MESSAGES = 40
 _LOGGED_PAYLOAD = 120
+_LOGGED_VALUE = 1000
 
 
 class Connection(Generic[P]):
@@ -243,5 +244,7 @@ def _brief(message: Message) -> Message:
 
 
 def _line(message: Message) -> str:
-    fields = (f"{key}={value!r}" for key, value in message.items() if key != "type")
+    fields = (
+        f"{key}={shorten(value, _LOGGED_VALUE)}" for key, value in message.items() if key != "type"
+    )
     return " ".join([str(message.get("type")), *fields])

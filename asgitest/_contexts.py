@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from types import FrameType
 from typing import Any, TypeVar
 
 import anyio
+
+from ._calls import Wait
+from ._protocol._texts import shorten
 
 T = TypeVar("T")
 
@@ -20,17 +24,19 @@ class _HeldOpen:
         self._entered = anyio.Event()
         self._leave = anyio.Event()
         self._left = anyio.Event()
+        self._scope = anyio.CancelScope()
         self._value: Any = None
         self._body_error: BaseException | None = None
         self._own_error: BaseException | None = None
 
     async def run(self) -> None:
         try:
-            async with self._manager as self._value:
-                self._entered.set()
-                await self._leave.wait()
-                if self._body_error is not None:
-                    raise self._body_error
+            with self._scope:
+                async with self._manager as self._value:
+                    self._entered.set()
+                    await self._leave.wait()
+                    if self._body_error is not None:
+                        raise self._body_error
         except BaseException as error:
             self._own_error = error
         finally:
@@ -52,26 +58,42 @@ class _HeldOpen:
             raise self._own_error
         return error is not None and self._own_error is None
 
+    def describe(self) -> str:
+        return ""
+
+    def owns(self, frame: FrameType) -> bool:
+        return frame.f_code is _HeldOpen.run.__code__ and frame.f_locals.get("self") is self
+
+    def cancel(self) -> None:
+        self._scope.cancel()
+
+    async def wait_ended(self) -> None:
+        await self._left.wait()
+
 
 @contextlib.contextmanager
 def held_open(
     spawn: Callable[..., None],
-    call: Callable[..., Any],
+    run: Callable[..., Any],
     manager: AbstractAsyncContextManager[T],
+    seconds: float | None,
 ) -> Iterator[T]:
     """Present an asynchronous context manager as a plain one.
 
     :param spawn: starts a coroutine function on the loop
-    :param call: runs a coroutine function on the loop and waits for its result
+    :param run: runs a coroutine function on the loop and waits for its result
     :param manager: the context manager
+    :param seconds: deadline of entering and of leaving, ``None`` for none
     """
-    held = call(_HeldOpen, manager)
+    name = shorten(manager)
+    held = run(Wait(seconds, f"the loop to take {name}"), _HeldOpen, manager)
     spawn(held.run)
-    value = call(held.enter)
+    value = run(Wait(seconds, f"{name} to be entered", held), held.enter)
+    leaving = Wait(seconds, f"{name} to be left", held)
     try:
         yield value
     except BaseException as error:
-        if not call(held.leave, error):
+        if not run(leaving, held.leave, error):
             raise
     else:
-        call(held.leave, None)
+        run(leaving, held.leave, None)

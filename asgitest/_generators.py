@@ -12,8 +12,6 @@ from typing import Any
 import anyio
 
 from ._protocol._texts import shorten
-from ._warn import warn
-from .exceptions import ASGIWarning
 
 _Generator = AsyncGenerator[Any, Any]
 _iterated_here: contextvars.ContextVar[weakref.WeakSet[_Generator] | None]
@@ -28,10 +26,12 @@ class GeneratorCloser:
     it is done.
 
     :param spawn: starts a coroutine function with arguments on the loop, from any thread
+    :ivar failures: what closing raised, in words
     """
 
     def __init__(self, spawn: Callable[..., object]) -> None:
         self._spawn = spawn
+        self.failures: list[str] = []
         self._closing: set[int] = set()
         self._settled: anyio.Event | None = None
         self._first_iteration_before: Callable[[AsyncGenerator[Any, Any]], object] | None = None
@@ -73,11 +73,11 @@ class GeneratorCloser:
     async def _close(self, generator: _Generator) -> None:
         try:
             await generator.aclose()
-        except Exception as error:
-            warn(
-                f"closing the async generator {generator!r}, which the application "
-                f"dropped before its end, raised {shorten(error)}",
-                ASGIWarning,
+        except BaseException as error:
+            # Kept from the loop, which it would end; told when the loop is stopped.
+            self.failures.append(
+                f"closing the async generator {shorten(generator)}, which the application dropped "
+                f"before its end, raised {shorten(error)}"
             )
         finally:
             self._closing.discard(id(generator))

@@ -8,7 +8,6 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, TypeVar
 
@@ -17,9 +16,10 @@ import anyio.from_thread
 import anyio.lowlevel
 
 from ._backend import PolicyKeeper, is_cancellation, mark_backend, running_loop
-from ._calls import GRACE, Call, Subject, Wait
+from ._calls import GRACE, Answer, Call, Subject, Wait
 from ._contexts import held_open
 from ._debugger import is_debugging
+from ._future_calls import FutureCall, TaskStatus
 from ._generators import GeneratorCloser
 from ._protocol._texts import shorten
 from ._report import THREAD_NAME, describe_leftovers, describe_tasks, describe_threads
@@ -56,8 +56,9 @@ class Portal:
             self._options["use_uvloop"] = True
         self._policy = PolicyKeeper(self._options)
         self._timeout = timeout
-        self._started: Future[None] = Future()
+        self._started = Answer()
         self._stopping = False
+        self._stop_asked = False
         self._stop_wanted: anyio.Event | None = None
         self._failure: BaseException | None = None
         self._is_failure_reported = False
@@ -84,7 +85,9 @@ class Portal:
         :raises ImportError: if the backend is not installed
         """
         self._thread.start()
-        self._started.result()
+        self._started.wait(None)
+        if self._failure is not None and self._loop is None:
+            raise self._start_error()
 
     @property
     def usable(self) -> bool:
@@ -111,6 +114,7 @@ class Portal:
 
     def post_stop(self) -> None:
         """Have the loop cancel everything and end; does not wait, safe in a finalizer."""
+        self._stop_asked = True
         with contextlib.suppress(RuntimeError):
             self._call_soon(self._want_stop)
 
@@ -124,16 +128,25 @@ class Portal:
         self.post_stop()
         self.join(seconds)
         if self._thread.is_alive():
+            where = self._describe_what_stays()
             self._abandon(f"it did not end within {seconds:g} s of being stopped")
             raise ASGITestError(
-                f"the event loop did not end within {seconds:g} s: {self._abandoned}\n"
-                f"{describe_thread(self._thread)}{describe_threads()}"
+                f"the event loop did not end within {seconds:g} s: {self._abandoned}\n{where}"
             )
         threads = [
             f"thread {thread.name!r}, which runs still and stands here:\n{describe_thread(thread)}"
             for thread in self._worker_threads()
         ]
-        return self._leftovers + threads
+        return self._leftovers + threads + self.generators.failures
+
+    def _describe_what_stays(self) -> str:
+        answer = Answer()
+        context = contextvars.copy_context()
+        context.run(mark_backend, self._backend)
+        self.post(context.run, lambda: answer.give("\n".join(describe_leftovers(self._own_tasks))))
+        if answer.wait(GRACE):
+            return f"{answer.value}\n{describe_threads()}".strip()
+        return f"{describe_thread(self._thread)}\n{describe_threads()}".strip()
 
     def _worker_threads(self) -> list[threading.Thread]:
         # anyio's workers on asyncio know their loop; trio's belong to all loops.
@@ -147,6 +160,8 @@ class Portal:
         self._abandoned = f"thread {self.thread_name!r} was abandoned, for {reason}"
         # Should it ever come back to life, it ends.
         self.post_stop()
+        for call in list(self._pending):
+            call.fail(self._ended_error())
 
     # -- calling ---------------------------------------------------------------------------
 
@@ -207,13 +222,9 @@ class Portal:
 
         :raises ASGITestError: if the loop is about to end, or has ended
         """
-        answer: Future[bool] = Future()
-        try:
-            self._call_soon(lambda: answer.set_result(self._stopping))
-            stopping = answer.result(GRACE)
-        except (RuntimeError, FutureTimeoutError):
-            stopping = True
-        if stopping:
+        answer = Answer()
+        self.post(lambda: answer.give(self._stopping))
+        if self._stopping or not answer.wait(GRACE) or answer.value:
             self._thread.join(GRACE)
             raise self._ended_error()
 
@@ -240,13 +251,9 @@ class Portal:
         :return: a future for its result; cancelling it cancels the function
         """
         self.check_thread("the task to start")
-        call = Call(function, args)
-        call.future.add_done_callback(
-            lambda future: self.post(call.cancel) if future.cancelled() else None
-        )
-        self._begin(call)
-        call.future.add_done_callback(lambda future: self._pending.discard(call))
-        return call.future
+        task = FutureCall(function, args)
+        self._begin_task(task)
+        return task.future
 
     def start_task(
         self, function: Callable[..., Any], *args: Any, name: object = None
@@ -258,8 +265,25 @@ class Portal:
         :param name: name of the task
         :return: a future for its result, and the value given to ``started()``
         """
-        result: tuple[Future[Any], Any] = self._blocking.start_task(function, *args, name=name)
-        return result
+        self.check_thread("the task to start")
+        status = TaskStatus()
+        task = FutureCall(function, args, {"task_status": status})
+        task.future.add_done_callback(lambda future: status.started())
+        self._begin_task(task)
+        title = getattr(function, "__qualname__", repr(function))
+        wait = Wait(self._timeout, f"{title}() to call task_status.started()", subject=task)
+        value = self.run(wait, status.wait)
+        if task.future.done():
+            task.future.result()
+            raise RuntimeError(f"{title}() returned without calling task_status.started()")
+        return task.future, value
+
+    def _begin_task(self, task: FutureCall) -> None:
+        task.future.add_done_callback(
+            lambda future: self.post(task.cancel) if future.cancelled() else None
+        )
+        self._begin(task)
+        task.future.add_done_callback(lambda future: self._pending.discard(task))
 
     def wrap_async_context_manager(
         self, manager: AbstractAsyncContextManager[T]
@@ -268,7 +292,7 @@ class Portal:
 
         :param manager: entered and left in one task
         """
-        return held_open(self.spawn, self.call, manager)
+        return held_open(self.spawn, self.run, manager, self._timeout)
 
     # -- on the loop -------------------------------------------------------------------------
 
@@ -281,10 +305,9 @@ class Portal:
         finally:
             self._policy.restore()
             self._stopping = True
-            if not self._started.done():
-                self._started.set_exception(self._start_error())
+            self._started.give()
             for call in list(self._pending):
-                call.resolve(self._ended_error())
+                call.fail(self._ended_error())
 
     async def _serve(self) -> None:
         self._policy.restore()
@@ -295,8 +318,12 @@ class Portal:
                     self._own_tasks = {task.id for task in anyio.get_running_tasks()}
                     self.generators.install()
                     self._loop, self._call_soon = running_loop(self._backend)
-                    self._started.set_result(None)
-                    await self._stop_wanted.wait()
+                    self._started.give()
+                    try:
+                        await self._stop_wanted.wait()
+                    finally:
+                        # Before the group waits for its tasks: some of them clean up slowly.
+                        self._stopping = True
                     self._tasks.cancel_scope.cancel()
                 await self._note_leftovers()
                 await self._blocking.stop(cancel_remaining=True)
@@ -332,45 +359,39 @@ class Portal:
             self._pending.discard(call)
             raise self._ended_error() from None
         if not self._thread.is_alive():
-            call.resolve(self._ended_error())
+            call.fail(self._ended_error())
 
     def _result(self, call: Call, wait: Wait) -> Any:
-        while True:
-            try:
-                error = call.future.exception(wait.seconds)
-            except FutureTimeoutError:
-                if call.future.done() or is_debugging():
-                    continue
-                raise self._expire(call, wait) from None
-            except BaseException:
-                # Ctrl-C, or whatever a signal handler raises: the wait is over at once.
-                self.interrupted = True
-                self.post(self._cancel, call, wait)
-                raise
-            if error is None:
-                return call.future.result()
-            if is_cancellation(error):
-                self.confirm_alive()
-            raise error
+        try:
+            while not call.answer.wait(wait.seconds):
+                if not is_debugging():
+                    raise self._expire(call, wait)
+        except DeadlineExceeded:
+            raise
+        except BaseException:
+            # Ctrl-C, or whatever a signal handler raises: the wait is over at once.
+            self.interrupted = True
+            self.post(self._cancel, call, wait)
+            raise
+        error, result = call.answer.value
+        if error is None:
+            return result
+        if is_cancellation(error):
+            self.confirm_alive()
+        raise error
 
     # -- when a deadline passes ----------------------------------------------------------------
 
     def _expire(self, call: Call, wait: Wait) -> DeadlineExceeded:
         subject = wait.subject or call
-        report: Future[str] = Future()
-        stopped: Future[None] = Future()
-        try:
+        report, stopped = Answer(), Answer()
+        with contextlib.suppress(RuntimeError):
             self.spawn(self._report_and_cancel, call, wait, subject, report, stopped)
-        except RuntimeError:
-            raise self._ended_error() from None
         text = [f"{wait.seconds:g} s passed while waiting for {wait.waiting_for}."]
-        try:
-            text.append(report.result(GRACE))
-            text.append(describe_threads())
-            if wait.cancels_subject:
-                stopped.result(2 * GRACE)
-        except FutureTimeoutError:
-            text.append(self._describe_abandonment(subject, report.done()))
+        if report.wait(GRACE):
+            text += [report.value, describe_threads()]
+        if not report.given or (wait.cancels_subject and not stopped.wait(2 * GRACE)):
+            text.append(self._describe_abandonment(subject, report.given))
         return wait.error("\n".join(filter(None, text)), waiting_for=wait.waiting_for)
 
     def _describe_abandonment(self, subject: Subject, answered: bool) -> str:
@@ -393,20 +414,18 @@ class Portal:
             wait.subject.cancel()
 
     async def _report_and_cancel(
-        self,
-        call: Call,
-        wait: Wait,
-        subject: Subject,
-        report: Future[str],
-        stopped: Future[None],
+        self, call: Call, wait: Wait, subject: Subject, report: Answer, stopped: Answer
     ) -> None:
-        report.set_result(describe_tasks(subject, self._own_tasks))
+        try:
+            report.give(describe_tasks(subject, self._own_tasks))
+        except Exception as error:
+            report.give(f"(The report could not be written: {shorten(error)})")
         self._cancel(call, wait)
         with anyio.move_on_after(GRACE):
             await call.wait_ended()
             if wait.cancels_subject:
                 await subject.wait_ended()
-            stopped.set_result(None)
+            stopped.give()
 
     def raise_unreported_failure(self) -> None:
         """Raise what ended the loop, unless somebody was told of it.
@@ -419,12 +438,15 @@ class Portal:
     def _ended_error(self) -> ASGITestError:
         if self._abandoned:
             return ASGITestError(f"the event loop is out of use: {self._abandoned}")
-        if self._failure is None:
+        if self._failure is None and self._stop_asked:
             return ASGITestError("the event loop has ended, for its client was closed")
         self._is_failure_reported = True
+        # While its threads block the loop's end, it is not known what brought that about.
+        raised = "SystemExit or KeyboardInterrupt" if self._failure is None else self._failure
         error = ASGITestError(
             f"the event loop has ended: a task that the application started raised "
-            f"{shorten(self._failure)}, and that ends every task on the loop"
+            f"{raised if isinstance(raised, str) else shorten(raised)}, and that ends every task "
+            f"on the loop"
         )
         error.__cause__ = self._failure
         return error

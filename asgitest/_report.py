@@ -50,9 +50,8 @@ def describe_threads() -> str:
 
 
 def _stacks(own_tasks: Collection[int]) -> Iterator[tuple[str, Any, str]]:
-    current = anyio.get_current_task().id
     for task in anyio.get_running_tasks():
-        if task.id not in own_tasks and task.id != current:
+        if task.id not in own_tasks:
             stack = describe_chain(task.coro)
             if stack:
                 yield str(task.name), task.coro, stack

@@ -14,6 +14,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_SUSPENDED = (types.CoroutineType, types.AsyncGeneratorType)
+# What wraps them in C: ``async for``, ``anext()``, ``aclose()``, ``coroutine.__await__()``.
+_WRAPPERS = (
+    "anext_awaitable",
+    "async_generator_asend",
+    "async_generator_athrow",
+    "coroutine_wrapper",
+)
 # Functions of this package that run what is not of this package.
 _ENTRIES = ("run", "exchange", "__call__")
 # A stack of nothing but these is that of a worker thread without work.
@@ -26,11 +34,13 @@ def await_chain(awaitable: Any) -> Iterator[types.FrameType]:
     :param awaitable: a coroutine, generator or async generator; objects that wrap one, such as
         what ``async for`` awaits, are looked through
     """
-    while awaitable is not None:
-        frame, following = _step(awaitable)
+    seen: set[int] = set()
+    # An awaitable may refer back to who awaits it.
+    while awaitable is not None and id(awaitable) not in seen:
+        seen.add(id(awaitable))
+        frame, awaitable = _step(awaitable)
         if frame is not None:
             yield frame
-        awaitable = following
 
 
 def _step(awaitable: Any) -> tuple[types.FrameType | None, Any]:
@@ -42,7 +52,7 @@ def _step(awaitable: Any) -> tuple[types.FrameType | None, Any]:
         return awaitable.gi_frame, awaitable.gi_yieldfrom
     # ``async for`` awaits an object that has no public way to its generator.
     for referent in gc.get_referents(awaitable):
-        if inspect.isasyncgen(referent) or inspect.iscoroutine(referent):
+        if isinstance(referent, _SUSPENDED) or type(referent).__name__ in _WRAPPERS:
             return None, referent
     return None, None
 

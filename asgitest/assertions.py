@@ -95,7 +95,9 @@ class ASGIAssertions(_TestCase):
                 return came
             difference = describe_difference(expected, came, self.maxDiff)
             problem = f"but this one came: {shorten(came)}\n{difference}"
-        standard = f"expected the message {shorten(expected)}\n{problem}\n\n{session.describe()}"
+        hidden = _describe_hidden(session.server_exception)
+        transcript = "\n".join([session.describe(), *hidden])
+        standard = f"expected the message {shorten(expected)}\n{problem}\n\n{transcript}"
         self.fail(self._formatMessage(msg, standard))
 
 
@@ -156,18 +158,17 @@ def describe_exchange(response: Any) -> str:
     parts.append(f"Response: {_describe_status(response.status_code)}")
     parts += [f"  {name}: {value}" for name, value in _header_pairs(response)]
     parts.append(describe_body(response))
-    hidden = getattr(response, "server_exception", None)
-    if hidden is not None:
-        parts.append("The application raised, and raise_server_exceptions=False hid it:")
-        parts.append(_format_exception(hidden))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_describe_hidden(getattr(response, "server_exception", None))])
 
 
-def _format_exception(error: BaseException) -> str:
+def _describe_hidden(error: BaseException | None) -> Iterable[str]:
+    if error is None:
+        return
+    yield "The application raised, and raise_server_exceptions=False hid it:"
     frames = error.__traceback__
     while frames is not None and frames.tb_next is not None and is_ours(frames.tb_frame):
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    yield "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
 def _describe_redirect(response: Any) -> str:

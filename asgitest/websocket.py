@@ -297,6 +297,11 @@ class WebSocketSession:
         """Reason of the close, ``None`` as long as the test knows of no close."""
         return None if self._code is None else self._reason
 
+    @property
+    def server_exception(self) -> BaseException | None:
+        """What the application raised, if ``raise_server_exceptions=False`` hid it."""
+        return self._handshake().hidden_error
+
     def describe(self) -> str:
         """Return the last messages of both directions, one a line, as failures show them."""
         return self._handshake().connection.describe_log()
@@ -380,7 +385,9 @@ class WebSocketSession:
 
     def _disconnect(self) -> WebSocketDisconnect:
         assert self._code is not None
-        return websocket_disconnect(self._code, self._reason, self._explanation)
+        error = websocket_disconnect(self._code, self._reason, self._explanation)
+        error.__cause__ = self.server_exception
+        return error
 
 
 def _check_mode(mode: str) -> None:
