@@ -116,9 +116,11 @@ class ASGIAdapter(BaseAdapter):
         """
         __tracebackhide__ = True
         seconds = self._seconds(timeout)
-        if _asks_for_websocket(request):
-            return self._open_websocket(request, seconds)
         portal = self._running.portal()
+        # Before anything is started that nobody would wait for.
+        portal.check_thread(_name(request))
+        if _asks_for_websocket(request):
+            return self._open_websocket(request, portal, seconds)
         connection, scope = self._http_connection(portal, request, streamed=stream)
         body = body_in_memory(request)
         exchange = Exchange(portal, connection, request, seconds)
@@ -200,10 +202,9 @@ class ASGIAdapter(BaseAdapter):
     # -- WebSocket -----------------------------------------------------------------------------
 
     def _open_websocket(
-        self, request: requests.PreparedRequest, seconds: float | None
+        self, request: requests.PreparedRequest, portal: Portal, seconds: float | None
     ) -> requests.Response:
         __tracebackhide__ = True
-        portal = self._running.portal()
         application = self._running.application
         headers = scope_headers(request)
         scope = websocket_scope(

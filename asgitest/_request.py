@@ -84,6 +84,7 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
 
     :param headers: a mapping, an iterable of pairs, or ``None``
     :raises ValueError: if an item of an iterable is no pair
+    :raises requests.exceptions.InvalidHeader: if a name or a value is none
     """
     if headers is None:
         return []
@@ -103,13 +104,18 @@ def scope_headers(request: PreparedRequest) -> Headers:
     of its own (SC-09, SC-11).
 
     :param request: a prepared request
-    :raises ValueError: if a name or a value cannot be encoded as latin-1
+    :raises ValueError: if a name or a value cannot be encoded as latin-1, or a name begins with a
+        colon
     """
     held = request.headers
     items = held.pairs if isinstance(held, HeaderPairs) else held.items()
     headers = [
         (_encode(name, name).lower(), _encode(name, value).strip(b" \t")) for name, value in items
     ]
+    pseudo = [name for name, _ in headers if name.startswith(b":")]
+    if pseudo:
+        # SC-10: a server turns these into other keys of the scope.
+        raise ValueError(f"a request cannot have the pseudo header {pseudo[0].decode('latin-1')!r}")
     hosts = [pair for pair in headers if pair[0] == b"host"]
     if not hosts:
         return [(b"host", host_header(str(request.url))), *headers]

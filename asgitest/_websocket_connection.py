@@ -64,6 +64,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
     ) -> None:
         super().__init__(portal, application, scope, protocol, name)
         self.mailbox: deque[Message] = deque()
+        self._accepted: WebSocketProgress | None = None
         self._body: list[bytes] = []
         self._sent_cost = 0
         self._taken_cost = 0
@@ -74,7 +75,8 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         await self.until(lambda: self.protocol.answered)
         if self.protocol.state is WebSocketState.DENIED:
             await self.wait_ended()
-        return self._progress()
+        # What the application did since belongs to the receives to come.
+        return self._accepted or self._progress()
 
     async def wait_message(self) -> WebSocketProgress:
         """Wait until there is a message in the mailbox, or will be none any more."""
@@ -143,6 +145,8 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         if message_type == "websocket.http.response.body":
             assert self.protocol.denial is not None
             self._body.append(message["body"])
+        elif message_type == "websocket.accept":
+            self._accepted = self._progress()
         elif message_type == "websocket.send" or self.protocol.state is WebSocketState.CLOSED:
             self._sent_cost += _cost(message)
             self.mailbox.append(message)

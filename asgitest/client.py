@@ -427,7 +427,9 @@ class TestClient(requests.Session):
 def _with_repeated(prepared: Any, repeated: HeaderPairs) -> HeaderPairs:
     """Put the duplicates back that the dict given to requests had no place for."""
     # What requests changed on the way, such as credentials, it had a reason to.
-    kept = {_lower(name) for name in repeated if prepared.get(name) == repeated[name]}
+    kept = {
+        _lower(name) for name in repeated if name in prepared and prepared[name] == repeated[name]
+    }
     others = [(name, value) for name, value in prepared.items() if _lower(name) not in kept]
     return HeaderPairs([*others, *(p for p in repeated.pairs if _lower(p[0]) in kept)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import threading
@@ -10,6 +11,12 @@ import warnings
 from typing import Any
 
 from asgitest import TestClient
+
+# uvloop opens a pipe for the whole process with its first loop, and keeps it.
+with contextlib.suppress(ImportError):
+    import uvloop
+
+    uvloop.new_event_loop().close()
 
 #: Threads that belong to nobody: trio keeps idle workers for all its loops, and ends them itself.
 _SHARED_THREADS = ("Trio thread", "Trio worker thread")
