@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Mapping
@@ -194,13 +195,26 @@ class RunningApplication:
         """
         self._open.discard(connection)
 
+    def drop(self, portal: Portal, connection: Connection[Any]) -> None:
+        """Lose a connection that nobody closed, and warn of it; waits for nothing.
+
+        :param portal: the event loop of the connection
+        :param connection: what was added
+        """
+        self._open.discard(connection)
+        if connection.ended or not portal.usable:
+            return
+        with contextlib.suppress(RuntimeError):
+            portal.spawn(connection.lose)
+        warn(_unclosed(connection), ResourceWarning)
+
     def _close_open(self, portal: Portal) -> list[str]:
         unclosed = []
         for connection in [connection for connection in self._open if not connection.ended]:
             seconds = None if self.timeout is None else self.timeout + GRACE
             wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
             portal.run(wait, connection.lose)
-            unclosed.append(f"{connection.name} was left open; use it in a with block")
+            unclosed.append(_unclosed(connection))
         return unclosed
 
     # -- the end -------------------------------------------------------------------------------
@@ -250,6 +264,10 @@ class RunningApplication:
                 for text in portal.stop(self.timeout)
             ]
         return []
+
+
+def _unclosed(connection: Connection[Any]) -> str:
+    return f"{connection.name} was left open; use it in a with block"
 
 
 def check_lifespan_mode(lifespan: str) -> str:

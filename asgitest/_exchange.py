@@ -181,6 +181,12 @@ class StreamedBody(Body):
             )
         raise_failure(self._exchange.portal, progress, self._raises)
 
+    def drop(self) -> None:
+        """Tell the application that the client leaves; warn that nobody closed the response."""
+        super().close()
+        if self._failure is None and not self._progress.complete:
+            self._running.drop(self._exchange.portal, self._exchange.connection)
+
     def _is_over(self) -> bool:
         return self._progress.ended or self._progress.violation is not None
 

@@ -41,7 +41,7 @@ class OpenedWebSocket(Body):
         self._running = running
         self._portal = portal
         self._raises = options.raise_server_exceptions
-        self._raised: BaseException | None = None
+        self._told: BaseException | None = None
 
     def handshake(self) -> None:
         """Run the application until it has answered.
@@ -68,6 +68,11 @@ class OpenedWebSocket(Body):
     def is_open(self) -> bool:
         """Whether the application accepted the handshake; it may have closed since."""
         return self.progress.state in (WebSocketState.OPEN, WebSocketState.CLOSED)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the application broke a rule or raised, and the test was told."""
+        return self._told is not None
 
     def post(self, event: Message) -> None:
         """Hand the application an event; does not wait.
@@ -150,6 +155,12 @@ class OpenedWebSocket(Body):
         if self.is_open:
             self.leave(1006, "", self.seconds)
 
+    def drop(self) -> None:
+        """Lose the connection; warn that nobody left the session's block."""
+        if self.is_open:
+            super().close()
+            self._running.drop(self._portal, self.connection)
+
     def _take(self) -> Message | None:
         try:
             message = self.connection.mailbox.popleft()
@@ -160,11 +171,8 @@ class OpenedWebSocket(Body):
 
     def _raise_failure(self) -> None:
         __tracebackhide__ = True
-        raised = self._raised
-        if raised is not None and raised in (self.progress.violation, self.progress.error):
+        failure = self.progress.violation or self.progress.error
+        if failure is None or failure is self._told:
             return
-        try:
-            self.hidden_error = raise_failure(self._portal, self.progress, self._raises)
-        except BaseException as error:
-            self._raised = error
-            raise
+        self._told = failure
+        self.hidden_error = raise_failure(self._portal, self.progress, self._raises)

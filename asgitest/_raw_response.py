@@ -35,6 +35,9 @@ class Body:
         """Tell the application that nobody reads on."""
         self.closed = True
 
+    def drop(self) -> None:
+        """Do as :meth:`close`, in a finalizer: warn if it was due, and wait for nothing."""
+
     def read(self, amount: int | None = None) -> bytes:
         """Exist, because urllib3 knows a body by this; it is never called."""
         raise NotImplementedError
@@ -89,6 +92,8 @@ class RawResponse(HTTPResponse):
             version=_VERSIONS[http_version],
             reason=reason_phrase(status),
             preload_content=False,
+            # As requests asks of urllib3: the raw response gives what was sent, its users decode.
+            decode_content=False,
             original_response=_OriginalResponse(decoded),  # type: ignore[arg-type]
             # The state machine has counted the bytes already (HTTP-FRAME-03).
             enforce_content_length=False,
@@ -107,6 +112,8 @@ class RawResponse(HTTPResponse):
         :param amt: bytes of the largest piece to yield, ``None`` for no limit
         :param decode_content: whether to undo the content coding
         """
+        if amt is not None and amt < 0:
+            amt = None
         while self._decoded or not self._at_end:
             if not self._decoded:
                 self._decoded += self._next_decoded(decode_content)
@@ -126,6 +133,8 @@ class RawResponse(HTTPResponse):
         :param decode_content: whether to undo the content coding
         :param cache_content: accepted for the sake of urllib3's signature
         """
+        if amt is not None and amt < 0:
+            amt = None
         while not self._at_end and (amt is None or len(self._decoded) < amt):
             self._decoded += self._next_decoded(decode_content)
         return self._take(amt)
@@ -137,6 +146,12 @@ class RawResponse(HTTPResponse):
         :param decode_content: whether to undo the content coding
         """
         return next(self.stream(amt, decode_content), b"")
+
+    def __del__(self) -> None:
+        """Let go of a response that nobody closed, without waiting for the application."""
+        source = getattr(self, "_source", None)
+        if source is not None and not source.closed:
+            source.drop()
 
     def close(self) -> None:
         """Close the response; the application is told unless it is through."""

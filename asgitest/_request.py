@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import urllib3
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
+from requests.utils import check_header_validity
 
 from ._protocol._headers import Headers
 from ._protocol._scope import host_header
 
 #: Bytes of a file that make one ``http.request`` event.
 FILE_CHUNK = 64 * 1024
+
+
+# What urllib3 makes of text, since version 2 and before, and what requests has counted for the
+# content-length.
+_TEXT_ENCODING = "utf-8" if hasattr(urllib3, "BaseHTTPResponse") else "latin-1"
 
 
 class HeaderPairs(CaseInsensitiveDict[Any]):
@@ -90,11 +97,14 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
         return []
     if isinstance(headers, HeaderPairs):
         return list(headers.pairs)
-    items = list(headers.items() if isinstance(headers, Mapping) else headers)
+    items: list[Any] = list(headers.items() if isinstance(headers, Mapping) else headers)
     for item in items:
         if not isinstance(item, (tuple, list)) or len(item) != 2:
             raise ValueError(f"headers must be a mapping or a list of (name, value), not {item!r}")
-    return [(name, value) for name, value in items]
+        if item[1] is not None:
+            # Here, because joining duplicates would make text of anything.
+            check_header_validity((item[0], item[1]))
+    return [(_text(name), value) for name, value in items]
 
 
 def scope_headers(request: PreparedRequest) -> Headers:
@@ -145,7 +155,7 @@ def body_in_memory(request: PreparedRequest) -> bytes | None:
     if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body)
     if isinstance(body, str):
-        return body.encode()
+        return body.encode(_TEXT_ENCODING)
     return None
 
 
@@ -158,7 +168,7 @@ def body_chunks(body: Any) -> Iterator[bytes]:
     parts: Iterable[Any] = iter(lambda: body.read(FILE_CHUNK), b"") if _is_file(body) else body
     for part in parts:
         if isinstance(part, str):
-            part = part.encode()
+            part = part.encode(_TEXT_ENCODING)
         if not isinstance(part, (bytes, bytearray, memoryview)):
             raise TypeError(
                 f"the parts of a request's body must be bytes or str, "

@@ -23,7 +23,7 @@ _WRAPPERS = (
     "coroutine_wrapper",
 )
 # Functions of this package that run what is not of this package.
-_ENTRIES = ("run", "exchange", "__call__")
+_ENTRIES = ("run", "run_watched", "exchange", "__call__")
 # A stack of nothing but these is that of a worker thread without work.
 _IDLE_FILES = ("_asyncio.py", "_thread_cache.py", "thread.py", "threading.py", "queue.py")
 
@@ -68,22 +68,26 @@ def describe_chain(awaitable: Any) -> str:
         del frames[0]
     for index, frame in enumerate(frames):
         # Behind it lies receive() or send(), and the subject's description tells of these.
-        if is_ours(frame):
+        if _runs_ours(frame):
             del frames[index:]
             break
     return _format(frames)
 
 
-def is_ours(frame: types.FrameType) -> bool:
-    """Tell whether a frame runs code of this package.
+def is_ours(filename: str) -> bool:
+    """Tell whether a file belongs to this package.
 
-    :param frame: any frame
+    :param filename: that of a frame's code
     """
-    return frame.f_code.co_filename.startswith(_PACKAGE + os.sep)
+    return filename.startswith(_PACKAGE + os.sep)
+
+
+def _runs_ours(frame: types.FrameType) -> bool:
+    return is_ours(frame.f_code.co_filename)
 
 
 def _is_entry(frame: types.FrameType) -> bool:
-    if is_ours(frame):
+    if _runs_ours(frame):
         return frame.f_code.co_name in _ENTRIES
     return "anyio" in frame.f_code.co_filename.split(os.sep)
 
@@ -100,7 +104,7 @@ def describe_thread(thread: threading.Thread) -> str:
     while first < len(frames) and _is_idle(frames[first]):
         first += 1
     for index, frame in enumerate(frames):
-        if is_ours(frame) and _is_entry(frame):
+        if _runs_ours(frame) and _is_entry(frame):
             first = index + 1
     return _format(frames[first:] or frames)
 

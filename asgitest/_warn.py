@@ -18,7 +18,8 @@ def warn(text: str, category: type[Warning]) -> None:
     frame = sys._getframe(1)
     # contextlib stands between us and the test where a context manager is ours.
     while frame.f_back is not None and (
-        is_ours(frame) or frame.f_globals.get("__name__") in ("contextlib", "unittest.case")
+        is_ours(frame.f_code.co_filename)
+        or frame.f_globals.get("__name__") in ("contextlib", "unittest.case")
     ):
         frame = frame.f_back
         level += 1

@@ -166,7 +166,11 @@ def _describe_hidden(error: BaseException | None) -> Iterable[str]:
         return
     yield "The application raised, and raise_server_exceptions=False hid it:"
     frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None and is_ours(frames.tb_frame):
+    while (
+        frames is not None
+        and frames.tb_next is not None
+        and is_ours(frames.tb_frame.f_code.co_filename)
+    ):
         frames = frames.tb_next
     yield "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 

@@ -222,7 +222,8 @@ class WebSocketSession:
             self._timed_out = True
             raise
         except BaseException:
-            self._note_end()
+            if websocket.has_failed:
+                self._note_end()
             raise
         if message is None:
             self._note_end()
