@@ -18,7 +18,7 @@ from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
 from ._warn import warn
-from .exceptions import ASGIWarning, LifespanError
+from .exceptions import ASGIWarning, LifespanError, lifespan_error
 
 LIFESPAN_MODES = ("auto", "on", "off")
 
@@ -129,12 +129,7 @@ class RunningApplication:
         if progress.error is not None and is_cancellation(progress.error):
             portal.confirm_alive()
         if progress.state is LifespanState.START_FAILED:
-            raise LifespanError(
-                f"the application reported that its startup failed: "
-                f"{progress.message or '(it gave no message)'}",
-                stage="startup",
-                message=progress.message,
-            ) from progress.error
+            raise _reported_failure("startup", progress)
         if progress.state is not LifespanState.STARTING:
             return True
         self._refuse_or_continue(progress)
@@ -170,12 +165,7 @@ class RunningApplication:
         if progress.error is not None and is_cancellation(progress.error):
             portal.confirm_alive()
         if progress.state is LifespanState.STOP_FAILED:
-            raise LifespanError(
-                f"the application reported that its shutdown failed: "
-                f"{progress.message or '(it gave no message)'}",
-                stage="shutdown",
-                message=progress.message,
-            ) from progress.error
+            raise _reported_failure("shutdown", progress)
         if progress.error is not None:
             raise progress.error
 
@@ -264,6 +254,16 @@ class RunningApplication:
                 for text in portal.stop(self.timeout)
             ]
         return []
+
+
+def _reported_failure(stage: str, progress: LifespanProgress) -> LifespanError:
+    words = progress.message or "(it gave no message)"
+    return lifespan_error(
+        f"the application reported that its {stage} failed: {words}",
+        stage=stage,
+        message=progress.message,
+        cause=progress.error,
+    )
 
 
 def _unclosed(connection: Connection[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,7 @@ from ._portal import Portal
 from ._protocol._machine import Protocol
 from ._protocol._messages import Message
 from ._protocol._texts import shorten
+from .exceptions import ProtocolError
 
 P = TypeVar("P", bound=Protocol)
 
@@ -79,9 +81,10 @@ class Connection(Generic[P]):
             try:
                 await self._application(self._scope, self._receive, self._send)
             except BaseException as error:
+                self.protocol.finish(raised=True)
                 self._keep(error)
             else:
-                self.protocol.finish()
+                self.protocol.finish(raised=False)
         self.ended = True
         self.notify()
 
@@ -100,6 +103,7 @@ class Connection(Generic[P]):
         __tracebackhide__ = True
         # APP-03: a checkpoint even when an event is at hand, and before one is taken, so that a
         # cancelled call loses nothing (HTTP-REQ-07).
+        self._check_thread("receive()")
         await anyio.lowlevel.checkpoint()
         event = self._next_event()
         while event is None:
@@ -119,6 +123,7 @@ class Connection(Generic[P]):
 
     async def _send(self, message: Any) -> None:
         __tracebackhide__ = True
+        self._check_thread("send()")
         await anyio.lowlevel.checkpoint()
         try:
             taken = self.protocol.send(message)
@@ -130,6 +135,17 @@ class Connection(Generic[P]):
             self._take(taken)
             self.notify()
             await self._wait_for_reader()
+
+    def _check_thread(self, function: str) -> None:
+        if self._portal.is_current():
+            return
+        violation = ProtocolError(
+            f"{function} was called in thread {threading.current_thread().name!r}, outside the "
+            f"event loop of its connection; anyio.from_thread.run() brings a call there",
+            rule="APP-08",
+        )
+        self.protocol.latch(violation)
+        raise violation
 
     def _take(self, message: Message) -> None:
         """Keep what the test will read of a message."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import traceback
 
 import requests
 from urllib3.exceptions import ProtocolError as BrokenResponse
@@ -12,9 +11,8 @@ from ._backend import is_cancellation
 from ._http_connection import HTTPProgress
 from ._portal import Portal
 from ._protocol._texts import shorten
-from ._stacks import is_ours
 from ._websocket_connection import WebSocketProgress
-from .exceptions import ASGITestError, DeadlineExceeded, ProtocolError
+from .exceptions import ASGITestError, DeadlineExceeded
 
 
 class RequestDeadlineExceeded(DeadlineExceeded, requests.Timeout):
@@ -46,8 +44,11 @@ def raise_failure(
     error, violation = progress.error, progress.violation
     if violation is not None:
         if not progress.ended:
-            violation = _without_live_frames(violation)
-        elif error is not None and not _follows_from(error, violation):
+            # unittest's assertRaises clears the frames of what it catches, and clearing the frame
+            # of a coroutine closes it: the application, which swallowed the violation, still runs
+            # in these. Those of the cause are left alone.
+            raise copy.copy(violation).with_traceback(None) from violation
+        if error is not None and not _follows_from(error, violation):
             violation.__context__ = error
         raise violation
     if error is None:
@@ -57,20 +58,6 @@ def raise_failure(
     if raise_server_exceptions or isinstance(error, ASGITestError):
         raise error
     return error
-
-
-def _without_live_frames(violation: ProtocolError) -> ProtocolError:
-    # unittest's assertRaises clears the frames of what it catches, and clearing the frame of a
-    # coroutine closes it: the application, which swallowed the error, still runs in these.
-    copied = copy.copy(violation)
-    if hasattr(copied, "add_note"):
-        lines = traceback.format_list(
-            entry
-            for entry in traceback.extract_tb(violation.__traceback__)
-            if not is_ours(entry.filename)
-        )
-        copied.add_note("The application broke the rule here:\n" + "".join(lines).rstrip())
-    return copied
 
 
 def broken_response(error: BaseException) -> BrokenResponse:

@@ -102,9 +102,9 @@ def _by_kind(app: Any) -> str | None:
     if getattr(app, "_asgi_double_callable", False) is True:
         # The mark that asgiref's decorator leaves.
         return "asgi2"
-    if inspect.iscoroutinefunction(app) or (
-        not inspect.isclass(app) and inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
-    ):
+    # That of the type, for functools.wraps may have copied another one into the callable.
+    is_called_async = inspect.iscoroutinefunction(getattr(type(app), "__call__", None))
+    if inspect.iscoroutinefunction(app) or is_called_async:
         return "asgi3"
     return None
 

@@ -60,6 +60,9 @@ class OpenedWebSocket(Body):
         if self.progress.violation is not None and not self.progress.ended:
             # Whatever the application goes on with, nobody is there for it (ERR-04).
             self.progress = self._portal.run(wait, self.connection.refuse)
+        if self.progress.state is WebSocketState.DENIED and self.progress.violation is None:
+            # The denial is the answer; what was raised behind it becomes its cause.
+            self.hidden_error = self._told = self.progress.error
         self._raise_failure()
         if self.is_open:
             self._running.add(self.connection)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from .exceptions import ClientDisconnected
 
+_GROUPS = ("BaseExceptionGroup", "ExceptionGroup", "MultiError")
+
 
 def comes_of_disconnect(error: BaseException) -> bool:
     """Tell whether an exception is our ``ClientDisconnected``, or was made of it (ERR-06).
@@ -40,10 +42,8 @@ def unwrap_group(error: BaseException) -> BaseException:
 
 
 def _members(error: BaseException) -> Sequence[BaseException]:
-    # By its attribute, for anyio 3 and old trio have groups of their own.
-    members = getattr(error, "exceptions", ())
-    if isinstance(members, (list, tuple)) and all(
-        isinstance(member, BaseException) for member in members
-    ):
+    # By name, for anyio 3 and old trio have groups of their own.
+    if any(cls.__name__ in _GROUPS for cls in type(error).__mro__):
+        members: Sequence[BaseException] = getattr(error, "exceptions", ())
         return members
     return ()

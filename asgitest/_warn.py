@@ -7,6 +7,9 @@ import warnings
 
 from ._stacks import is_ours
 
+# What stands between us and the test where a context manager or a cleanup is ours.
+_BETWEEN = ("contextlib", "unittest.case")
+
 
 def warn(text: str, category: type[Warning]) -> None:
     """Warn, with the innermost line outside this package as the place.
@@ -16,10 +19,8 @@ def warn(text: str, category: type[Warning]) -> None:
     """
     level = 2
     frame = sys._getframe(1)
-    # contextlib stands between us and the test where a context manager is ours.
     while frame.f_back is not None and (
-        is_ours(frame.f_code.co_filename)
-        or frame.f_globals.get("__name__") in ("contextlib", "unittest.case")
+        is_ours(frame.f_code.co_filename) or frame.f_globals.get("__name__") in _BETWEEN
     ):
         frame = frame.f_back
         level += 1

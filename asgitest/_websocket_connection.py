@@ -28,6 +28,7 @@ class WebSocketProgress(NamedTuple):
     :ivar subprotocol: what the application accepted
     :ivar headers: headers of the accept message, list of ``(bytes, bytes)``
     :ivar denial: status, headers and body of a denial response, ``None`` without one
+    :ivar disconnected: whether the client left first
     :ivar close_code: code of the close, ``None`` before it
     :ivar close_reason: reason of the close
     :ivar violation: the first broken rule
@@ -39,6 +40,7 @@ class WebSocketProgress(NamedTuple):
     subprotocol: str | None
     headers: Headers
     denial: tuple[int, Headers, bytes] | None
+    disconnected: bool
     close_code: int | None
     close_reason: str
     violation: ProtocolError | None
@@ -165,6 +167,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             denial=None
             if denial is None
             else (denial.status, denial.headers, b"".join(self._body)),
+            disconnected=protocol.disconnected,
             close_code=protocol.close_code,
             close_reason=protocol.close_reason,
             violation=protocol.violation,

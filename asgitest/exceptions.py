@@ -24,10 +24,13 @@ __all__ = [
 class ASGITestError(Exception):
     """Base of what asgitest raises in a test; raised itself when the library is used wrongly."""
 
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Test runners that use several processes send exceptions from one to the other, and the
         # usual way calls the class with the arguments that its text was made of.
-        kind = next(cls for cls in type(self).__mro__ if cls not in _combined.values())
+        kind = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__doc__"))
         return _rebuild, (kind, self.args, self.__dict__.copy())
 
 
@@ -157,27 +160,67 @@ def websocket_denied(response: Any, code: int, reason: str) -> WebSocketDenied:
     return denied
 
 
+def lifespan_error(
+    text: str, *, stage: str, message: str, cause: BaseException | None
+) -> LifespanError:
+    """Build the exception for a startup or shutdown that failed.
+
+    :param text: what to say
+    :param stage: ``"startup"`` or ``"shutdown"``
+    :param message: the application's own words
+    :param cause: what the application raised, ``None`` for nothing
+    :return: a :class:`LifespanError`, which ``except`` lines for the cause catch as well
+    """
+    kind: type[LifespanError] = LifespanError
+    if isinstance(cause, Exception) and not isinstance(cause, LifespanError):
+        kind = _combine(LifespanError, type(cause))
+    error = _blank(kind, text)
+    LifespanError.__init__(error, text, stage=stage, message=message)
+    error.__cause__ = cause
+    return error
+
+
 _Disconnect = TypeVar("_Disconnect", bound=WebSocketDisconnect)
+_Error = TypeVar("_Error", bound=ASGITestError)
 
 
 def _catchable(ours: type[_Disconnect]) -> type[_Disconnect]:
     theirs = getattr(sys.modules.get("starlette.websockets"), "WebSocketDisconnect", None)
-    if theirs is None:
-        return ours
+    return ours if theirs is None else _combine(ours, theirs)
+
+
+def _combine(ours: type[_Error], theirs: type[BaseException]) -> type[_Error]:
     # Suites that move here keep their ``except`` lines, so the class has to be both.
     if (ours, theirs) not in _combined:
-        _combined[ours, theirs] = type(ours.__name__, (ours, theirs), {"__module__": __name__})
-    combined: type[_Disconnect] = _combined[ours, theirs]
+        attributes = {"__module__": __name__, "__str__": ours.__str__}
+        try:
+            _combined[ours, theirs] = type(ours.__name__, (ours, theirs), attributes)
+        except TypeError:
+            # Two builtin exceptions with fields of their own cannot be one.
+            _combined[ours, theirs] = ours
+    combined: type[_Error] = _combined[ours, theirs]
     return combined
 
 
+# The flag of a class that was made by a class statement.
+_HEAP_TYPE = 1 << 9
 _combined: dict[tuple[type, type], Any] = {}
+
+
+def _blank(kind: type[_Error], *args: Any) -> _Error:
+    # Without __init__, which may be anybody's; and by the __new__ of the builtin class that gives
+    # instances their layout, for Python refuses every other.
+    builtin: type = kind
+    while builtin.__flags__ & _HEAP_TYPE and builtin.__base__ is not None:
+        builtin = builtin.__base__
+    error: _Error = builtin.__new__(kind, *args)
+    return error
 
 
 def _rebuild(kind: Any, args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     if issubclass(kind, WebSocketDisconnect):
         kind = _catchable(kind)
-    error = kind.__new__(kind, *args)
+    error = _blank(kind, *args)
     error.args = args
     error.__dict__.update(attributes)
     return error

@@ -98,7 +98,8 @@ class WebSocketSession:
             if error is None or not isinstance(leaving_error, Exception):
                 raise
             _add_note(error, f"Leaving the WebSocket raised, too: {shorten(leaving_error)}")
-        self._note_end()
+        finally:
+            self._note_end()
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -361,24 +362,25 @@ class WebSocketSession:
     def _close(self, code: int, reason: str) -> None:
         websocket = self._handshake()
         if self._code is None:
-            self._note_close(code, reason, "the test closed the WebSocket")
             websocket.post_disconnect(code, reason)
+            self._note_close(code, reason, "the test closed the WebSocket")
 
     def _note_end(self) -> None:
         websocket = self._handshake()
         if self._code is not None:
             return
         progress = websocket.progress
-        if progress.error is not None or websocket.hidden_error is not None:
-            # WS-CLOSE-09: what a peer sees of an application that raised.
-            self._note_close(1011, "", "the application raised an exception")
-        elif progress.state is WebSocketState.CLOSED:
-            assert progress.close_code is not None
-            self._note_close(progress.close_code, progress.close_reason, _CLOSED_BY_APPLICATION)
-        elif progress.close_code == 1006:
-            self._note_close(1006, "", "the application returned without closing the WebSocket")
+        if progress.state is WebSocketState.CLOSED:
+            explanation = _CLOSED_BY_APPLICATION
+        elif progress.disconnected:
+            explanation = "the test left the WebSocket"
+        elif progress.close_code is None:
+            explanation = "the application broke a rule"
+        elif progress.close_code == 1011:
+            explanation = "the application raised an exception"
         else:
-            self._note_close(progress.close_code or 1000, "", "the test left the WebSocket")
+            explanation = "the application returned without closing the WebSocket"
+        self._note_close(progress.close_code or 1006, progress.close_reason, explanation)
 
     def _note_close(self, code: int, reason: str, explanation: str) -> None:
         if self._code is None:

@@ -139,10 +139,13 @@ class HTTPProtocol(Protocol):
             raise ClientDisconnected("the client has left; nothing can be sent to it any more")
         return self.disconnected
 
-    def finish(self) -> None:
-        """Note that the application returned (HTTP-BODY-06, HTTP-BODY-07)."""
+    def finish(self, *, raised: bool = False) -> None:
+        """Note that the application is through (HTTP-BODY-06, HTTP-BODY-07).
+
+        :param raised: whether it raised, and so has an excuse
+        """
         # HTTP-DISC-05: whom nobody listens to may stop where it is.
-        if self.complete or self.disconnected:
+        if raised or self.complete or self.disconnected:
             return
         if self.started:
             said = (

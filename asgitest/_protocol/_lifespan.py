@@ -12,10 +12,10 @@ from ._messages import Message
 class LifespanState(enum.Enum):
     """How far the application has come."""
 
-    STARTING = "starting"
-    STARTED = "started"
+    STARTING = "is starting"
+    STARTED = "is started"
     START_FAILED = "failed to start"
-    STOPPED = "shut down"
+    STOPPED = "is shut down"
     STOP_FAILED = "failed to shut down"
 
 
@@ -78,8 +78,11 @@ class LifespanProtocol(Protocol):
         # LIFE-16: nothing comes after the shutdown event.
         return None
 
-    def finish(self) -> None:
-        """Note that the application returned; in a lifespan that is never a violation."""
+    def finish(self, *, raised: bool = False) -> None:
+        """Note that the application is through; in a lifespan that is never a violation.
+
+        :param raised: whether it raised
+        """
 
     def describe(self) -> str:
         """Tell in one sentence where the lifespan stands."""
@@ -89,7 +92,7 @@ class LifespanProtocol(Protocol):
             event = "the startup event was received"
         else:
             event = "no event was received"
-        return f"the application is {self.state.value}; {event}"
+        return f"the application {self.state.value}; {event}"
 
     def _apply(self, message: Message) -> Message:
         message_type = message["type"]
@@ -103,7 +106,7 @@ class LifespanProtocol(Protocol):
         state = _STATE_AFTER[self.state].get(message_type)
         if state is None:
             raise ProtocolError(
-                f"{message_type}: was sent although the application is {self.state.value}",
+                f"{message_type}: was sent although the application {self.state.value}",
                 rule="LIFE-11" if is_shutdown else "LIFE-04",
                 message_type=message_type,
             )

@@ -70,8 +70,11 @@ class Protocol:
         """Return the event that ``receive()`` gives now, ``None`` if it has to wait."""
         raise NotImplementedError
 
-    def finish(self) -> None:
-        """Note that the application returned; latches what it left undone."""
+    def finish(self, *, raised: bool = False) -> None:
+        """Note that the application is through; latches what it left undone by returning.
+
+        :param raised: whether it raised, and so has an excuse
+        """
         raise NotImplementedError
 
     def describe(self) -> str:

@@ -185,10 +185,17 @@ class WebSocketProtocol(Protocol):
             raise ClientDisconnected("the client has left; nothing can be sent to it any more")
         return self.disconnected
 
-    def finish(self) -> None:
-        """Note that the application returned (WS-CONN-05, WS-DENY-02, WS-CLOSE-08)."""
+    def finish(self, *, raised: bool = False) -> None:
+        """Note that the application is through (WS-CONN-05, WS-DENY-02, WS-CLOSE-08).
+
+        :param raised: whether it raised, and so has an excuse (WS-CLOSE-09)
+        """
         self._finished = True
         if self.disconnected:
+            return
+        if raised:
+            if self.state is WebSocketState.OPEN:
+                self.close_code = 1011
             return
         if self.state is WebSocketState.CONNECTING:
             self.latch(
