@@ -56,6 +56,7 @@ class RunningApplication:
         self._wants_lifespan = False
         self._lifespan: LifespanConnection | None = None
         self._open: set[Connection[Any]] = set()
+        self._dropped: weakref.WeakSet[Connection[Any]] = weakref.WeakSet()
         self._lock = threading.RLock()
 
     # -- the loop ------------------------------------------------------------------------------
@@ -191,9 +192,11 @@ class RunningApplication:
         :param portal: the event loop of the connection
         :param connection: what was added
         """
-        self._open.discard(connection)
         if connection.ended or not portal.usable:
+            self._open.discard(connection)
             return
+        # It stays open, so that the client's end waits for the application.
+        self._dropped.add(connection)
         with contextlib.suppress(RuntimeError):
             portal.spawn(connection.lose)
         warn(_unclosed(connection), ResourceWarning)
@@ -204,7 +207,8 @@ class RunningApplication:
             seconds = None if self.timeout is None else self.timeout + GRACE
             wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
             portal.run(wait, connection.lose)
-            unclosed.append(_unclosed(connection))
+            if connection not in self._dropped:
+                unclosed.append(_unclosed(connection))
         return unclosed
 
     # -- the end -------------------------------------------------------------------------------

@@ -101,10 +101,15 @@ class Connection(Generic[P]):
 
     async def _receive(self) -> Message:
         __tracebackhide__ = True
-        # APP-03: a checkpoint even when an event is at hand, and before one is taken, so that a
-        # cancelled call loses nothing (HTTP-REQ-07).
         self._check_thread("receive()")
-        await anyio.lowlevel.checkpoint()
+        # APP-03: a checkpoint even when an event is at hand, and before one is taken, so that a
+        # cancelled call loses nothing (HTTP-REQ-07). It is shielded, because frameworks look for a
+        # disconnect by cancelling the call beforehand, and get what is at hand from a server; who
+        # asks again and again after the end has to be cancellable, though.
+        if self.protocol.is_repeating:
+            await anyio.lowlevel.checkpoint()
+        else:
+            await anyio.lowlevel.cancel_shielded_checkpoint()
         event = self._next_event()
         while event is None:
             self._receiving += 1

@@ -103,8 +103,8 @@ def _by_kind(app: Any) -> str | None:
         # The mark that asgiref's decorator leaves.
         return "asgi2"
     # That of the type, for functools.wraps may have copied another one into the callable.
-    is_called_async = inspect.iscoroutinefunction(getattr(type(app), "__call__", None))
-    if inspect.iscoroutinefunction(app) or is_called_async:
+    called = getattr(type(app), "__call__", None)  # noqa: B004 - not asked whether, but what
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(called):
         return "asgi3"
     return None
 

@@ -12,11 +12,27 @@ from typing import Any
 
 from asgitest import TestClient
 
-# uvloop opens a pipe for the whole process with its first loop, and keeps it.
-with contextlib.suppress(ImportError):
-    import uvloop
 
-    uvloop.new_event_loop().close()
+def _warm_up() -> None:
+    """Start a loop of each backend, so that no test sees what happens once in a process.
+
+    uvloop opens pipes with its first loop and keeps them; old versions of anyio and trio warn of
+    each other when they are imported.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for backend in ("uvloop", "trio"):
+            with contextlib.suppress(ImportError):
+                client = TestClient(_warm_up, backend=backend, interface="asgi3")
+                client.call(_warm_up_done)
+                client.close()
+
+
+def _warm_up_done() -> None:
+    """Do nothing, on the loop."""
+
+
+_warm_up()
 
 #: Threads that belong to nobody: trio keeps idle workers for all its loops, and ends them itself.
 _SHARED_THREADS = ("Trio thread", "Trio worker thread")

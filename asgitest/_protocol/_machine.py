@@ -10,6 +10,8 @@ from ._messages import Message, check_message, parse_version
 
 #: HTTP-REQ-08: an application that asks this often after the end will never stop asking.
 MAXIMUM_REPEATS = 1000
+# Polling for a disconnect, a framework and its middleware come to a few.
+_USUAL_REPEATS = 100
 
 
 class Protocol:
@@ -58,6 +60,11 @@ class Protocol:
         """
         if self.violation is None:
             self.violation = violation
+
+    @property
+    def is_repeating(self) -> bool:
+        """Whether the application has asked for events more often than anybody needs to."""
+        return self._repeats > _USUAL_REPEATS
 
     def is_deaf(self) -> bool:
         """Tell whether what the application sends no longer reaches anybody.
