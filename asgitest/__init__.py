@@ -19,6 +19,8 @@ from .exceptions import (
 )
 from .websocket import WebSocketSession
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ASGIAdapter",
     "ASGIAssertions",

@@ -307,10 +307,15 @@ def pristine(scope: Scope) -> Scope:
 
     :param scope: a scope
     """
-    return {
+    copied = {
         key: value.copy() if isinstance(value, (dict, list)) else value
         for key, value in scope.items()
     }
+    copied["extensions"] = {
+        name: dict(value) if isinstance(value, dict) else value
+        for name, value in (scope["extensions"] or {}).items()
+    }
+    return copied
 
 
 def _announced(scope: Scope) -> dict[str, Any]:

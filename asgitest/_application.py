@@ -18,7 +18,7 @@ from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
 from ._warn import warn
-from .exceptions import ASGIWarning, LifespanError, lifespan_error
+from .exceptions import ASGIWarning, DeadlineExceeded, LifespanError, lifespan_error
 
 LIFESPAN_MODES = ("auto", "on", "off")
 
@@ -119,8 +119,10 @@ class RunningApplication:
         lifespan = LifespanConnection(
             portal, self.application, scope, LifespanProtocol(), "the lifespan"
         )
-        wait = Wait(self.timeout, "the application to answer lifespan.startup", subject=lifespan)
+        wait = Wait(self.timeout, "the application to answer lifespan.startup", lifespan)
         progress = portal.run(wait, lifespan.start_up)
+        if progress.state is LifespanState.START_FAILED and progress.violation is None:
+            raise self._reported_failure(portal, lifespan, "startup")
         if self._is_started(portal, progress):
             self._lifespan = lifespan
 
@@ -129,8 +131,6 @@ class RunningApplication:
             raise progress.violation
         if progress.error is not None and is_cancellation(progress.error):
             portal.confirm_alive()
-        if progress.state is LifespanState.START_FAILED:
-            raise _reported_failure("startup", progress)
         if progress.state is not LifespanState.STARTING:
             return True
         self._refuse_or_continue(progress)
@@ -156,19 +156,40 @@ class RunningApplication:
                 ASGIWarning,
             )
 
-    def _shut_down_lifespan(self, portal: Portal, lifespan: LifespanConnection) -> None:
-        wait = Wait(
-            self.timeout, "the application to end after lifespan.shutdown", subject=lifespan
-        )
+    def _shut_down_lifespan(self, portal: Portal) -> None:
+        lifespan = self._lifespan
+        if lifespan is None or not portal.usable:
+            return
+        wait = Wait(self.timeout, "the application to answer lifespan.shutdown", lifespan)
         progress = portal.run(wait, lifespan.shut_down)
+        if progress.state is LifespanState.STOP_FAILED and progress.violation is None:
+            raise self._reported_failure(portal, lifespan, "shutdown")
+        wait = Wait(self.timeout, "the application to end after its shutdown", lifespan)
+        progress = portal.run(wait, lifespan.end)
         if progress.violation is not None:
             raise progress.violation
-        if progress.error is not None and is_cancellation(progress.error):
-            portal.confirm_alive()
-        if progress.state is LifespanState.STOP_FAILED:
-            raise _reported_failure("shutdown", progress)
         if progress.error is not None:
+            if is_cancellation(progress.error):
+                portal.confirm_alive()
             raise progress.error
+
+    def _reported_failure(
+        self, portal: Portal, lifespan: LifespanConnection, stage: str
+    ) -> LifespanError:
+        """Wait for the end of an application that reported a failure, and return that."""
+        wait = Wait(self.timeout, f"the application to end after its {stage} failed", lifespan)
+        try:
+            progress = portal.run(wait, lifespan.end)
+            message, cause = progress.message, progress.error
+        except DeadlineExceeded as late:
+            message, cause = lifespan.protocol.message, late
+        return lifespan_error(
+            f"the application reported that its {stage} failed: "
+            f"{message or '(it gave no message)'}",
+            stage=stage,
+            message=message,
+            cause=cause,
+        )
 
     # -- connections ---------------------------------------------------------------------------
 
@@ -203,7 +224,9 @@ class RunningApplication:
 
     def _close_open(self, portal: Portal) -> list[str]:
         unclosed = []
-        for connection in [connection for connection in self._open if not connection.ended]:
+        for connection in list(self._open):
+            if connection.ended:
+                continue
             seconds = None if self.timeout is None else self.timeout + GRACE
             wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
             portal.run(wait, connection.lose)
@@ -241,9 +264,10 @@ class RunningApplication:
     def _wind_down(self, portal: Portal, left: list[str]) -> None:
         try:
             left += self._close_open(portal)
-        finally:
-            if self._lifespan is not None and portal.usable:
-                self._shut_down_lifespan(portal, self._lifespan)
+        except Exception:
+            self._shut_down_lifespan(portal)
+            raise
+        self._shut_down_lifespan(portal)
 
     def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> list[str]:
         self._portal = None
@@ -258,16 +282,6 @@ class RunningApplication:
                 for text in portal.stop(self.timeout)
             ]
         return []
-
-
-def _reported_failure(stage: str, progress: LifespanProgress) -> LifespanError:
-    words = progress.message or "(it gave no message)"
-    return lifespan_error(
-        f"the application reported that its {stage} failed: {words}",
-        stage=stage,
-        message=progress.message,
-        cause=progress.error,
-    )
 
 
 def _unclosed(connection: Connection[Any]) -> str:

@@ -113,6 +113,7 @@ class Connection(Generic[P]):
         event = self._next_event()
         while event is None:
             self._receiving += 1
+            self._note_waiting()
             self.notify()
             try:
                 await self._changed()
@@ -140,6 +141,9 @@ class Connection(Generic[P]):
             self._take(taken)
             self.notify()
             await self._wait_for_reader()
+
+    def _note_waiting(self) -> None:
+        """Note that the application waits for an event, having dealt with all before."""
 
     def _check_thread(self, function: str) -> None:
         if self._portal.is_current():

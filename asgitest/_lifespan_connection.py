@@ -34,17 +34,20 @@ class LifespanConnection(Connection[LifespanProtocol]):
     awaited = "nothing comes but lifespan.shutdown, once, when the client is closed"
 
     async def start_up(self) -> LifespanProgress:
-        """Start the application and wait for its answer; after a failure, for its end too."""
+        """Start the application and wait for its answer."""
         self.start()
         await self.until(lambda: self.protocol.startup_answered)
-        if self.protocol.state is LifespanState.START_FAILED:
-            await self.wait_ended()
         return self._progress()
 
     async def shut_down(self) -> LifespanProgress:
-        """Have the application shut down, and wait for its end."""
+        """Have the application shut down, and wait for its answer."""
         self.protocol.shut_down()
         self.notify()
+        await self.until(lambda: self.protocol.shutdown_answered)
+        return self._progress()
+
+    async def end(self) -> LifespanProgress:
+        """Wait for the application's end."""
         await self.settle()
         return self._progress()
 

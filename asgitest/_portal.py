@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -105,7 +106,8 @@ class Portal:
         """
         self._thread.join(seconds)
         for thread in self._worker_threads():
-            thread.join(seconds)
+            # They cannot be cancelled, so that waiting for longer brings nothing.
+            thread.join(GRACE)
 
     @property
     def thread_name(self) -> str:
@@ -176,7 +178,6 @@ class Portal:
         :raises DeadlineExceeded: if the deadline passes; the function is cancelled then
         """
         self.check_thread(wait.waiting_for)
-        self.interrupted = False
         call = Call(function, args)
         self._begin(call)
         try:
@@ -268,7 +269,7 @@ class Portal:
         self.check_thread("the task to start")
         status = TaskStatus()
         task = FutureCall(function, args, {"task_status": status})
-        task.future.add_done_callback(lambda future: status.started())
+        task.future.add_done_callback(lambda future: self.post(status.started))
         self._begin_task(task)
         title = getattr(function, "__qualname__", repr(function))
         wait = Wait(self._timeout, f"{title}() to call task_status.started()", subject=task)
@@ -362,6 +363,9 @@ class Portal:
             call.fail(self._ended_error())
 
     def _result(self, call: Call, wait: Wait) -> Any:
+        interrupt = sys.exc_info()[1]
+        if isinstance(interrupt, KeyboardInterrupt):
+            return self._hurried_result(call, wait, interrupt)
         try:
             while not call.answer.wait(wait.seconds):
                 if not is_debugging():
@@ -373,6 +377,18 @@ class Portal:
             self.interrupted = True
             self.post(self._cancel, call, wait)
             raise
+        self.interrupted = False
+        return self._outcome(call)
+
+    def _hurried_result(self, call: Call, wait: Wait, interrupt: KeyboardInterrupt) -> Any:
+        # Some with block or finally clause that Ctrl-C leaves; it must not become a wait.
+        if not call.answer.wait(GRACE):
+            self.interrupted = True
+            self.post(self._cancel, call, wait)
+            raise interrupt
+        return self._outcome(call)
+
+    def _outcome(self, call: Call) -> Any:
         error, result = call.answer.value
         if error is None:
             return result

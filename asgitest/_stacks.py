@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import gc
 import inspect
 import linecache
 import os
+import queue
 import sys
 import threading
 import traceback
@@ -13,7 +15,10 @@ import types
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import anyio
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_ANYIO = os.path.dirname(os.path.abspath(anyio.__file__)) + os.sep
 _SUSPENDED = (types.CoroutineType, types.AsyncGeneratorType)
 # What wraps them in C: ``async for``, ``anext()``, ``aclose()``, ``coroutine.__await__()``.
 _WRAPPERS = (
@@ -24,8 +29,6 @@ _WRAPPERS = (
 )
 # Functions of this package that run what is not of this package.
 _ENTRIES = ("run", "run_watched", "exchange", "__call__")
-# A stack of nothing but these is that of a worker thread without work.
-_IDLE_FILES = ("_asyncio.py", "_thread_cache.py", "thread.py", "threading.py", "queue.py")
 
 
 def await_chain(awaitable: Any) -> Iterator[types.FrameType]:
@@ -89,7 +92,7 @@ def _runs_ours(frame: types.FrameType) -> bool:
 def _is_entry(frame: types.FrameType) -> bool:
     if _runs_ours(frame):
         return frame.f_code.co_name in _ENTRIES
-    return "anyio" in frame.f_code.co_filename.split(os.sep)
+    return frame.f_code.co_filename.startswith(_ANYIO)
 
 
 def describe_thread(thread: threading.Thread) -> str:
@@ -123,8 +126,17 @@ def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]
     ]
 
 
+def _idle_files() -> frozenset[str]:
+    """Return the files that the whole stack of a worker thread without work lies in."""
+    modules = [threading, queue, concurrent.futures.thread]
+    for name in ("anyio._backends._asyncio", "trio._core._thread_cache"):
+        # Not imported for this: a loop that has worker threads has done so.
+        modules += [sys.modules[name]] if name in sys.modules else []
+    return frozenset(str(module.__file__) for module in modules)
+
+
 def _is_idle(frame: types.FrameType) -> bool:
-    return os.path.basename(frame.f_code.co_filename) in _IDLE_FILES
+    return frame.f_code.co_filename in _idle_files()
 
 
 def _stack(frame: types.FrameType | None) -> list[types.FrameType]:

@@ -68,6 +68,8 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         self.mailbox: deque[Message] = deque()
         self._accepted: WebSocketProgress | None = None
         self._body: list[bytes] = []
+        self._is_read = True
+        self._has_unanswered = False
         self._sent_cost = 0
         self._taken_cost = 0
 
@@ -93,12 +95,23 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         :param code: code of the close
         :param reason: reason of the close
         """
-        self.disconnect(code, reason)
         # What nobody will read must not hold the application up.
-        self._taken_cost = self._sent_cost
+        self._is_read = False
         self.notify()
+        await self._let_answer()
+        self.disconnect(code, reason)
         await self.settle()
         return self._progress()
+
+    async def _let_answer(self) -> None:
+        """Let the application deal with the last message of the client before that leaves.
+
+        On a network the message would have arrived, and whether its answer still does is a race;
+        here, what the application does about it must not depend on luck.
+        """
+        if self._has_unanswered:
+            with anyio.move_on_after(GRACE):
+                await self.until(lambda: not self._has_unanswered or self.protocol.closed)
 
     async def lose(self) -> None:
         """Lose the connection, give the application a moment to end, then cancel it."""
@@ -120,6 +133,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         :param event: a ``websocket.receive``, or whatever a test wants to feed (ERR-02)
         """
         self.protocol.add_event(event)
+        self._has_unanswered = True
         self.notify()
 
     def disconnect(self, code: int, reason: str) -> None:
@@ -144,17 +158,23 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
 
     def _take(self, message: Message) -> None:
         message_type = message["type"]
+        is_for_test = (
+            message_type == "websocket.send" or self.protocol.state is WebSocketState.CLOSED
+        )
         if message_type == "websocket.http.response.body":
             assert self.protocol.denial is not None
             self._body.append(message["body"])
         elif message_type == "websocket.accept":
             self._accepted = self._progress()
-        elif message_type == "websocket.send" or self.protocol.state is WebSocketState.CLOSED:
+        elif self._is_read and (is_close or message_type == "websocket.send"):
             self._sent_cost += _cost(message)
             self.mailbox.append(message)
 
+    def _note_waiting(self) -> None:
+        self._has_unanswered = False
+
     def _is_full(self) -> bool:
-        return self._sent_cost - self._taken_cost >= UNREAD_LIMIT
+        return self._is_read and self._sent_cost - self._taken_cost >= UNREAD_LIMIT
 
     def _progress(self) -> WebSocketProgress:
         protocol = self.protocol

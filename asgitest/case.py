@@ -96,7 +96,10 @@ class ASGITestCase(ASGIAssertions, unittest.TestCase):
         if self._client is None:
             raise AttributeError(
                 f"{type(self).__name__}.client does not exist: setUp() builds it, and tearDown() "
-                f"ends it; a setUp() of your own has to call super().setUp() first"
+                f"ends it; a setUp() of your own has to call super().setUp() first",
+                # So that Python proposes no private name instead.
+                name="client",
+                obj=None,
             )
         return self._client
 
@@ -139,7 +142,12 @@ class ASGITestCase(ASGIAssertions, unittest.TestCase):
 
     def tearDown(self) -> None:
         """Run the cleanups, as long as the client lives, and then shut the application down."""
-        self.doCleanups()
+        # Not where unittest itself is to run them: an asynchronous test case enters its context
+        # for each, which it is in here, and debug() lets their exceptions through. It does so
+        # right after this, and the client's cleanup is the last.
+        is_debugging = getattr(self, "_outcome", None) is None
+        if not (is_debugging or isinstance(self, unittest.IsolatedAsyncioTestCase)):
+            self.doCleanups()
         super().tearDown()
 
     def _leave_client(self, client: TestClient) -> None:

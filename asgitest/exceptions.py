@@ -30,7 +30,7 @@ class ASGITestError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Test runners that use several processes send exceptions from one to the other, and the
         # usual way calls the class with the arguments that its text was made of.
-        kind = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__doc__"))
+        kind = next(cls for cls in type(self).__mro__ if "_is_combined" not in vars(cls))
         return _rebuild, (kind, self.args, self.__dict__.copy())
 
 
@@ -118,10 +118,20 @@ class WebSocketDenied(WebSocketDisconnect):
     response: Any = None
 
     def __str__(self) -> str:
-        status = getattr(self.response, "status_code", None)
-        answer = "" if status is None else f": it answered the handshake with status {status}"
-        reason = f" and reason {self.reason!r}" if self.reason else ""
-        return f"the application denied the WebSocket{answer} (close code {self.code}{reason})"
+        reason = f", reason {self.reason!r}" if self.reason else ""
+        if self.response is None:
+            return f"the application denied the WebSocket: close code {self.code}{reason}"
+        # It sent a close message or a response, of which the one has a code, the other a body.
+        words = self.response.text[:_SHOWN_BODY]
+        more = f": {words}" if words else f" (close code {self.code}{reason})"
+        return (
+            f"the application denied the WebSocket {self.response.url}: it answered the handshake "
+            f"with status {self.response.status_code}{more}"
+        )
+
+
+# Characters of a denial response's body that its exception shows.
+_SHOWN_BODY = 200
 
 
 class ClientDisconnected(OSError):
@@ -175,6 +185,9 @@ def lifespan_error(
     if isinstance(cause, Exception) and not isinstance(cause, LifespanError):
         kind = _combine(LifespanError, type(cause))
     error = _blank(kind, text)
+    if kind is not LifespanError:
+        # Whoever catches it as what it was reads its attributes, too.
+        error.__dict__.update(vars(cause))
     LifespanError.__init__(error, text, stage=stage, message=message)
     error.__cause__ = cause
     return error
@@ -192,12 +205,7 @@ def _catchable(ours: type[_Disconnect]) -> type[_Disconnect]:
 def _combine(ours: type[_Error], theirs: type[BaseException]) -> type[_Error]:
     # Suites that move here keep their ``except`` lines, so the class has to be both.
     if (ours, theirs) not in _combined:
-        attributes = {"__module__": __name__, "__str__": ours.__str__}
-        try:
-            _combined[ours, theirs] = type(ours.__name__, (ours, theirs), attributes)
-        except TypeError:
-            # Two builtin exceptions with fields of their own cannot be one.
-            _combined[ours, theirs] = ours
+        _combined[ours, theirs] = _made_of(ours, theirs)
     combined: type[_Error] = _combined[ours, theirs]
     return combined
 
@@ -205,6 +213,20 @@ def _combine(ours: type[_Error], theirs: type[BaseException]) -> type[_Error]:
 # The flag of a class that was made by a class statement.
 _HEAP_TYPE = 1 << 9
 _combined: dict[tuple[type, type], Any] = {}
+
+
+def _made_of(ours: type[_Error], theirs: type[BaseException]) -> type[_Error]:
+    attributes = {"__module__": __name__, "__str__": ours.__str__, "_is_combined": True}
+    # A traceback shows a SyntaxError by fields that ours does not have.
+    if issubclass(theirs, SyntaxError):
+        return ours
+    try:
+        combined = type(ours.__name__, (ours, theirs), attributes)
+        _blank(combined, "")
+    except Exception:
+        # Not every class may be a base, and not every instance be made without its arguments.
+        return ours
+    return combined
 
 
 def _blank(kind: type[_Error], *args: Any) -> _Error:

@@ -25,6 +25,7 @@ class HTTPState(enum.Enum):
 _STATE_AFTER: dict[HTTPState, dict[str, HTTPState]] = {
     HTTPState.NOT_STARTED: {
         "http.response.debug": HTTPState.NOT_STARTED,
+        "http.response.template": HTTPState.NOT_STARTED,
         "http.response.start": HTTPState.STARTED,
     },
     # What leads to COMPLETE is the last body message; the table cannot see that, _body can.
@@ -78,6 +79,7 @@ class HTTPProtocol(Protocol):
         self._method = method
         self._request_events: deque[Message] = deque()
         self._request_complete = False
+        self._request_received = False
         self._declared_length: int | None = None
         self._sent_length = 0
         self._more_body_said = False
@@ -126,6 +128,7 @@ class HTTPProtocol(Protocol):
         if self.complete:
             return self._repeat({"type": "http.disconnect"})
         if self._request_events:
+            self._request_received = True
             return self._request_events.popleft()
         # HTTP-DISC-02: what was sent before the client left comes first.
         if self.disconnected:
@@ -171,7 +174,9 @@ class HTTPProtocol(Protocol):
 
     def describe(self) -> str:
         """Tell in one sentence where request and response stand."""
-        if self._request_events and not self.complete:
+        if not self._request_received:
+            request = "the request was not received"
+        elif self._request_events and not self.complete:
             request = "parts of the request body wait to be received"
         elif self._request_complete and not self._request_events:
             request = "the request body was received whole (its last event had more_body=False)"
@@ -189,6 +194,8 @@ class HTTPProtocol(Protocol):
             self._start(message)
         elif message_type == "http.response.debug":
             self._debug(message)
+        elif message_type == "http.response.template":
+            self.debug = {"template": message["template"], "context": message["context"]}
         else:
             state = self._body(message, state)
         self.state = state

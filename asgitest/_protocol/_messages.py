@@ -141,6 +141,15 @@ MESSAGES: dict[str, MessageType] = {
     "http.response.debug": MessageType(
         "http", (Field("info", _dictionary, "EXT-DEBUG-01"),), extension="http.response.debug"
     ),
+    # That of Starlette before the one above was registered; templates are handed over by it.
+    "http.response.template": MessageType(
+        "http",
+        (
+            Field("template", _anything, "EXT-DEBUG-01", default=None),
+            Field("context", _anything, "EXT-DEBUG-01", default=None),
+        ),
+        extension="http.response.template",
+    ),
     "http.response.trailers": MessageType("http", extension="http.response.trailers"),
     "http.response.push": MessageType("http", extension="http.response.push"),
     "http.response.early_hint": MessageType("http", extension="http.response.early_hint"),

@@ -63,7 +63,7 @@ def http_scope(
         "scheme": urlsplit(url).scheme,
         **_common(options, url, headers, state),
         # Found by templates that hand their context to the test (EXT-DEBUG-01).
-        "extensions": {"http.response.debug": {}},
+        "extensions": {"http.response.debug": {}, "http.response.template": {}},
         **options.extra,
     }
 
