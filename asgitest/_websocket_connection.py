@@ -158,9 +158,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
 
     def _take(self, message: Message) -> None:
         message_type = message["type"]
-        is_for_test = (
-            message_type == "websocket.send" or self.protocol.state is WebSocketState.CLOSED
-        )
+        is_close = self.protocol.state is WebSocketState.CLOSED
         if message_type == "websocket.http.response.body":
             assert self.protocol.denial is not None
             self._body.append(message["body"])
