@@ -53,6 +53,7 @@ class RunningApplication:
         self.lifespan_error: BaseException | None = None
         self._portal: Portal | None = None
         self._finalizer: Any = None
+        self._is_ready = False
         self._wants_lifespan = False
         self._lifespan: LifespanConnection | None = None
         self._open: set[Connection[Any]] = set()
@@ -69,17 +70,18 @@ class RunningApplication:
         """
         portal = self._portal
         # A loop does not become unusable under itself; a client call from it is refused later.
-        if portal is not None and (portal.usable or portal.is_current()):
+        if portal is not None and (portal.is_current() or (self._is_ready and portal.usable)):
             return portal
         with self._lock:
             if self._portal is None or not self._portal.usable:
                 if self._portal is not None:
                     self._portal.raise_unreported_failure()
-                self._restart()
+                self._start_portal()
             assert self._portal is not None
             return self._portal
 
-    def _restart(self) -> None:
+    def _start_portal(self) -> None:
+        self._is_ready = False
         self._open.clear()
         self._lifespan = None
         portal = Portal(self.backend, self.backend_options, self.timeout)
@@ -88,8 +90,8 @@ class RunningApplication:
         # Nobody has to call close(): when the client is collected, its loop ends by itself.
         self._finalizer = weakref.finalize(self, portal.post_stop)
         self._finalizer.atexit = False
-        if self._wants_lifespan:
-            self._start_lifespan(portal)
+        self._start_lifespan_if_wanted(portal)
+        self._is_ready = True
 
     # -- lifespan ------------------------------------------------------------------------------
 
@@ -100,15 +102,27 @@ class RunningApplication:
             support lifespans and the mode is ``"on"``
         """
         with self._lock:
-            self._wants_lifespan = False
-            portal = self.portal()
             self._wants_lifespan = True
             try:
-                self._start_lifespan(portal)
+                if self._portal is not None and self._portal.usable:
+                    # That of requests without a block; the block's requests go on in it.
+                    self._start_lifespan_if_wanted(self._portal)
+                else:
+                    self.portal()
             except BaseException:
                 self._wants_lifespan = False
-                self._stop_portal(portal)
                 raise
+
+    def _start_lifespan_if_wanted(self, portal: Portal) -> None:
+        if not self._wants_lifespan:
+            return
+        try:
+            self._start_lifespan(portal)
+        except BaseException:
+            # What went wrong first is what the test has to see.
+            with contextlib.suppress(Exception):
+                self._stop_portal(portal)
+            raise
 
     def _start_lifespan(self, portal: Portal) -> None:
         if self.lifespan_mode == "off":
@@ -270,18 +284,22 @@ class RunningApplication:
         self._shut_down_lifespan(portal)
 
     def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> list[str]:
-        self._portal = None
+        self._is_ready = False
         self._finalizer.detach()
-        portal.raise_unreported_failure()
-        if abruptly or portal.interrupted:
-            portal.post_stop()
-            portal.join(GRACE)
-        elif portal.usable:
-            return [
-                f"the application left something running; what can be, was cancelled: {text}"
-                for text in portal.stop(self.timeout)
-            ]
-        return []
+        try:
+            portal.raise_unreported_failure()
+            if abruptly or portal.interrupted:
+                portal.post_stop()
+                portal.join(GRACE)
+            elif portal.usable:
+                return [
+                    f"the application left something running; what can be, was cancelled: {text}"
+                    for text in portal.stop(self.timeout)
+                ]
+            return []
+        finally:
+            # Not before: what still runs on the loop may ask for it, and must not wait for us.
+            self._portal = None
 
 
 def _unclosed(connection: Connection[Any]) -> str:

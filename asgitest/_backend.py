@@ -15,6 +15,10 @@ except ImportError:  # newer versions of anyio need it for trio only
     _current_library = None  # type: ignore[assignment]
 
 
+#: What has to be installed for the backends.
+BACKEND_MODULES = ("trio", "uvloop")
+
+
 def is_cancellation(error: BaseException) -> bool:
     """Tell whether an exception is a backend's cancellation.
 

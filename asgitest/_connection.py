@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from ._backend import is_cancellation
+from ._calls import GRACE
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
@@ -40,6 +41,7 @@ class Connection(Generic[P]):
     :param scope: what the application is called with
     :param protocol: the rules of the connection
     :param name: what reports call it, such as ``"GET http://testserver/"``
+    :ivar scope: the scope, with what the application has put there
     :ivar error: what the application raised, ``None`` if it returned or was cancelled
     :ivar ended: whether the application is through
     """
@@ -62,7 +64,7 @@ class Connection(Generic[P]):
         self.log: deque[tuple[str, Message]] = deque(maxlen=_LOGGED_MESSAGES)
         self._portal = portal
         self._application = application
-        self._scope = scope
+        self.scope = scope
         self._cancel_scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._change: anyio.Event | None = None
@@ -79,12 +81,16 @@ class Connection(Generic[P]):
             if self._cancelled:
                 self._cancel_scope.cancel()
             try:
-                await self._application(self._scope, self._receive, self._send)
+                await self._application(self.scope, self._receive, self._send)
             except BaseException as error:
                 self.protocol.finish(raised=True)
                 self._keep(error)
             else:
                 self.protocol.finish(raised=False)
+        if self._portal.generators.is_closing:
+            # What the application dropped may clean up slowly, and that is part of its work.
+            with anyio.move_on_after(GRACE):
+                await self._portal.generators.settle(self._iterated)
         self.ended = True
         self.notify()
 

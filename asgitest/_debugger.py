@@ -42,7 +42,10 @@ def _names_debugger(module: str | None) -> bool:
 
 def _is_stopped(frame: Any) -> bool:
     while frame is not None:
-        if _names_debugger(frame.f_globals.get("__name__")) or _is_debugger(frame.f_trace):
+        if _names_debugger(frame.f_globals.get("__name__")):
+            return True
+        # When it lets a program go on, bdb forgets its trace function in the outermost frame.
+        if frame.f_back is not None and _is_debugger(frame.f_trace):
             return True
         frame = frame.f_back
     return False

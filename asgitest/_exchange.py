@@ -92,6 +92,10 @@ class Exchange:
         )
         return result
 
+    def settle(self) -> None:
+        """Wait until the application is through."""
+        self.portal.run(self.wait_for_close(), self.connection.settle)
+
     def wait_for_close(self) -> Wait:
         """Return the deadline of a wait for the application's end, its second included."""
         seconds = None if self._seconds is None else self._seconds + GRACE
@@ -167,7 +171,11 @@ class StreamedBody(Body):
         super().close()
         self._pieces.clear()
         self._running.discard(self._exchange.connection)
-        if self._failure is not None or not self._exchange.portal.usable:
+        if not self._exchange.portal.usable:
+            return
+        if self._failure is not None:
+            # It was cancelled when that was raised, and may clean up still.
+            self._exchange.settle()
             return
         progress, had_to_cancel = self._progress, False
         if not progress.ended:

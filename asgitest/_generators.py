@@ -41,6 +41,11 @@ class GeneratorCloser:
         self._first_iteration_before = sys.get_asyncgen_hooks().firstiter
         sys.set_asyncgen_hooks(firstiter=self._first_iteration, finalizer=self._finalize)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether a generator is being closed."""
+        return bool(self._closing)
+
     async def settle(self, iterated: weakref.WeakSet[_Generator]) -> None:
         """Wait until the generators that nobody can reach any more are closed.
 

@@ -97,7 +97,9 @@ class HTTPConnection(Connection[HTTPProtocol]):
             self.protocol.add_body(chunk, more_body)
             self.notify()
         await self.until(lambda: goal(self) or self._wants_body())
-        return self._progress(reached=goal(self))
+        # Whoever waits for the start reads nothing so far, and the limit counts what is unread.
+        takes = goal is not HTTPConnection.has_started
+        return self._progress(reached=goal(self), takes=takes)
 
     def has_started(self) -> bool:
         """Tell whether the response was started."""
@@ -164,11 +166,13 @@ class HTTPConnection(Connection[HTTPProtocol]):
     def _is_full(self) -> bool:
         return self._streamed and self._unread >= UNREAD_LIMIT
 
-    def _progress(self, *, reached: bool = True) -> HTTPProgress:
-        pieces, self._pieces = self._pieces, []
-        self._unread = 0
-        if self._sending:
-            self.notify()
+    def _progress(self, *, reached: bool = True, takes: bool = True) -> HTTPProgress:
+        pieces: list[bytes] = []
+        if takes:
+            pieces, self._pieces = self._pieces, []
+            self._unread = 0
+            if self._sending:
+                self.notify()
         protocol = self.protocol
         return HTTPProgress(
             reached=reached,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import importlib
 import itertools
 import sys
 import threading
@@ -16,7 +17,7 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 
-from ._backend import PolicyKeeper, is_cancellation, mark_backend, running_loop
+from ._backend import BACKEND_MODULES, PolicyKeeper, is_cancellation, mark_backend, running_loop
 from ._calls import GRACE, Answer, Call, Subject, Wait
 from ._contexts import held_open
 from ._debugger import is_debugging
@@ -299,6 +300,9 @@ class Portal:
 
     def _run_loop(self) -> None:
         try:
+            if self._options.get("use_uvloop"):
+                # anyio 3 would do without it, and say nothing.
+                importlib.import_module("uvloop")
             self._policy.save()
             anyio.run(self._serve, backend=self._backend, backend_options=self._options)
         except BaseException as error:
@@ -469,7 +473,11 @@ class Portal:
 
     def _start_error(self) -> BaseException:
         failure = self._failure
-        if isinstance(failure, (LookupError, ImportError)):
+        # What a loop factory of the user's raises is something else.
+        is_missing = str(failure).startswith("No such backend") or (
+            isinstance(failure, ImportError) and failure.name in BACKEND_MODULES
+        )
+        if is_missing:
             name = "uvloop" if self._options.get("use_uvloop") else self._backend
             error = ImportError(
                 f"the backend {name!r} is not installed; pip install asgitest[{name}]"

@@ -74,6 +74,9 @@ class TestClient(requests.Session):
     :param scope: merged over each HTTP and WebSocket scope's own keys
     :raises TypeError: if the application cannot be called
     :raises ValueError: if an option has a value that cannot be
+    :raises NotImplementedError: if an option is one that later versions will have
+    :ivar app: the application
+    :ivar base_url: what relative URLs are joined to
     """
 
     # The name begins as the names of test classes do, which pytest collects.

@@ -122,11 +122,13 @@ class WebSocketDenied(WebSocketDisconnect):
         if self.response is None:
             return f"the application denied the WebSocket: close code {self.code}{reason}"
         # It sent a close message or a response, of which the one has a code, the other a body.
-        words = self.response.text[:_SHOWN_BODY]
+        words = self.response.text
+        if len(words) > _SHOWN_BODY:
+            words = f"{words[:_SHOWN_BODY]}..."
         more = f": {words}" if words else f" (close code {self.code}{reason})"
         return (
-            f"the application denied the WebSocket {self.response.url}: it answered the handshake "
-            f"with status {self.response.status_code}{more}"
+            f"the application denied the WebSocket ws{self.response.url[4:]}: it answered the "
+            f"handshake with status {self.response.status_code}{more}"
         )
 
 

@@ -275,7 +275,9 @@ class WebSocketSession:
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The scope as the application was given it."""
+        """The scope that the application was given, with what it has put there since."""
+        if self._websocket is not None:
+            return self._websocket.connection.scope
         scope: dict[str, Any] = self.response.scope  # type: ignore[attr-defined]
         return scope
 

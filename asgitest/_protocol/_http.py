@@ -41,7 +41,7 @@ _LONGEST_LENGTH = 19
 def _out_of_order(state: HTTPState, message_type: str) -> ProtocolError:
     if state is HTTPState.COMPLETE:
         problem, rule = "was sent after the response was complete", "HTTP-BODY-05"
-    elif message_type == "http.response.debug":
+    elif message_type in ("http.response.debug", "http.response.template"):
         problem, rule = "must be sent before http.response.start", "EXT-DEBUG-01"
     elif message_type == "http.response.start":
         problem, rule = "was sent a second time; a response starts once", "HTTP-START-01"

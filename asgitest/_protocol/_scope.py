@@ -134,7 +134,8 @@ def server_address(url: str) -> tuple[str, int]:
     :param url: absolute ``http`` or ``https`` URL
     """
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+    port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    return parts.hostname or "", port
 
 
 def host_header(url: str) -> bytes:
