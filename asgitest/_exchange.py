@@ -147,7 +147,8 @@ class StreamedBody(Body):
         self._exchange = exchange
         self._raises = options.raise_server_exceptions
         self._progress = progress
-        self._pieces = list(progress.pieces)
+        self._pieces: list[bytes] = []
+        self._has_read = False
         self._failure: BaseException | None = None
         running.add(exchange.connection)
 
@@ -159,7 +160,8 @@ class StreamedBody(Body):
                 raise self._failure
             if self.closed:
                 return b""
-            if self._progress.complete or self._is_over():
+            # The progress that came with the start says nothing of what can be read.
+            if self._has_read and (self._progress.complete or self._is_over()):
                 return self._end()
             self._read()
         return self._pieces.pop(0)
@@ -207,6 +209,7 @@ class StreamedBody(Body):
         except BaseException as error:
             self._fail(error)
             raise
+        self._has_read = True
         self._pieces = list(self._progress.pieces)
 
     def _end(self) -> bytes:
