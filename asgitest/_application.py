@@ -6,6 +6,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from ._backend import is_cancellation
@@ -18,7 +19,11 @@ from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
 from ._warn import warn
-from .exceptions import ASGIWarning, DeadlineExceeded, LifespanError, lifespan_error
+from .exceptions import ASGITestError, ASGIWarning, DeadlineExceeded, LifespanError, lifespan_error
+
+# Id of the application that the current context starts up; itself, it would never be collected,
+# for the context lasts as long as the lifespan.
+_starting: ContextVar[int] = ContextVar("asgitest_starting", default=0)
 
 LIFESPAN_MODES = ("auto", "on", "off")
 
@@ -72,6 +77,12 @@ class RunningApplication:
         # A loop does not become unusable under itself; a client call from it is refused later.
         if portal is not None and (portal.is_current() or (self._is_ready and portal.usable)):
             return portal
+        if _starting.get() == id(self) and not self._is_ready:
+            # In a worker thread of the startup, which would wait for the startup to end.
+            raise ASGITestError(
+                "a client call was made in the application's own startup; requests are served "
+                "when that is complete"
+            )
         with self._lock:
             if self._portal is None or not self._portal.usable:
                 if self._portal is not None:
@@ -134,7 +145,11 @@ class RunningApplication:
             portal, self.application, scope, LifespanProtocol(), "the lifespan"
         )
         wait = Wait(self.timeout, "the application to answer lifespan.startup", lifespan)
-        progress = portal.run(wait, lifespan.start_up)
+        token = _starting.set(id(self))
+        try:
+            progress = portal.run(wait, lifespan.start_up)
+        finally:
+            _starting.reset(token)
         if progress.state is LifespanState.START_FAILED and progress.violation is None:
             raise self._reported_failure(portal, lifespan, "startup")
         if self._is_started(portal, progress):
@@ -194,6 +209,8 @@ class RunningApplication:
         wait = Wait(self.timeout, f"the application to end after its {stage} failed", lifespan)
         try:
             progress = portal.run(wait, lifespan.end)
+            if progress.violation is not None:
+                raise progress.violation
             message, cause = progress.message, progress.error
         except DeadlineExceeded as late:
             message, cause = lifespan.protocol.message, late

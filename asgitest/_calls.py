@@ -117,6 +117,9 @@ class Call:
 
     async def run(self) -> None:
         """Run the function and answer; raises nothing."""
+        if self.answer.given:
+            # Nobody waits any more, for the loop was blocked; it must not be made up for later.
+            return
         error: BaseException | None = None
         result: Any = None
         try:

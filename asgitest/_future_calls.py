@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from ._backend import is_cancellation
 from ._calls import Call
 
 
@@ -18,6 +19,7 @@ class FutureCall(Call):
     :param function: a coroutine function, or a plain one
     :param args: its positional arguments
     :param keywords: its keyword arguments
+    :param is_stopping: tells whether the loop is about to end
     :ivar future: the result
     """
 
@@ -26,14 +28,20 @@ class FutureCall(Call):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         keywords: dict[str, Any] | None = None,
+        *,
+        is_stopping: Callable[[], bool],
     ) -> None:
         super().__init__(function, args, keywords)
         self.future: Future[Any] = Future()
+        self._is_stopping = is_stopping
 
     async def run(self) -> None:
         """Run the function and resolve the future; raises nothing."""
         await super().run()
-        self._resolve()
+        error, _ = self.answer.value
+        if not (error is not None and is_cancellation(error) and self._is_stopping()):
+            self._resolve()
+        # Else the loop ends, which fail() tells better than the cancellation it came by.
 
     def fail(self, error: BaseException) -> None:
         """Resolve the future with an error, if it is not resolved so far.
@@ -41,10 +49,12 @@ class FutureCall(Call):
         :param error: what its holder is to see
         """
         super().fail(error)
-        self._resolve()
+        self._resolve(error)
 
-    def _resolve(self) -> None:
+    def _resolve(self, ended: BaseException | None = None) -> None:
         error, result = self.answer.value
+        if error is not None and ended is not None:
+            error = ended
         # Done before: whoever holds the future cancelled it.
         with contextlib.suppress(InvalidStateError):
             if error is None:

@@ -253,7 +253,7 @@ class Portal:
         :return: a future for its result; cancelling it cancels the function
         """
         self.check_thread("the task to start")
-        task = FutureCall(function, args)
+        task = FutureCall(function, args, is_stopping=lambda: self._stopping)
         self._begin_task(task)
         return task.future
 
@@ -269,7 +269,8 @@ class Portal:
         """
         self.check_thread("the task to start")
         status = TaskStatus()
-        task = FutureCall(function, args, {"task_status": status})
+        keywords = {"task_status": status}
+        task = FutureCall(function, args, keywords, is_stopping=lambda: self._stopping)
         task.future.add_done_callback(lambda future: self.post(status.started))
         self._begin_task(task)
         title = getattr(function, "__qualname__", repr(function))
@@ -357,6 +358,8 @@ class Portal:
         self._leftovers = describe_leftovers(self._own_tasks)
 
     def _begin(self, call: Call) -> None:
+        if self._abandoned:
+            raise self._ended_error()
         self._pending.add(call)
         try:
             self.spawn(call.run)

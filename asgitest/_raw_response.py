@@ -131,13 +131,17 @@ class RawResponse(HTTPResponse):
 
         :param amt: bytes to return, ``None`` for all
         :param decode_content: whether to undo the content coding
-        :param cache_content: accepted for the sake of urllib3's signature
+        :param cache_content: whether ``data`` is to give the same bytes again
         """
         if amt is not None and amt < 0:
             amt = None
         while not self._at_end and (amt is None or len(self._decoded) < amt):
             self._decoded += self._next_decoded(decode_content)
-        return self._take(amt)
+        data = self._take(amt)
+        if cache_content:
+            # Where urllib3's ``data`` looks for it.
+            self._body = data
+        return data
 
     def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
         """Return what is there, at least a byte unless the body ends.

@@ -158,6 +158,9 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
 
     def _take(self, message: Message) -> None:
         message_type = message["type"]
+        if not self.protocol.has_events:
+            # Whatever it sends after the client's last message is what it has to say to that.
+            self._has_unanswered = False
         is_close = self.protocol.state is WebSocketState.CLOSED
         if message_type == "websocket.http.response.body":
             assert self.protocol.denial is not None

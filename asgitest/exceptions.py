@@ -58,7 +58,8 @@ class LifespanError(ASGITestError, AssertionError):
     """
 
     def __init__(self, text: str, *, stage: str, message: str = "") -> None:
-        super().__init__(text)
+        # Not super(), which in a class made of this one and of a cause's may be anybody's.
+        Exception.__init__(self, text)
         self.stage = stage
         self.message = message
 

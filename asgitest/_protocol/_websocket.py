@@ -135,6 +135,11 @@ class WebSocketProtocol(Protocol):
         """Whether the application closed or denied the WebSocket."""
         return self.state in (WebSocketState.CLOSED, WebSocketState.DENIED)
 
+    @property
+    def has_events(self) -> bool:
+        """Whether events of the client wait to be received."""
+        return bool(self._events)
+
     def add_event(self, event: Message) -> None:
         """Take an event from the client; what comes after the end is dropped, as on a wire.
 
