@@ -16,6 +16,8 @@ from .exceptions import DeadlineExceeded
 
 #: Seconds that what was cancelled, or asked to report, is given to come to its end.
 GRACE = 1.0
+# Seconds of a wait's first part.
+_FIRST_PART = 0.05
 
 
 class Subject(Protocol):
@@ -86,7 +88,11 @@ class Answer:
         :param seconds: how long, ``None`` for ever
         :return: whether it came
         """
-        if self._lock.acquire(timeout=-1 if seconds is None else seconds):
+        # In two parts: a signal that comes between the last look at signals and the kernel's wait
+        # does not end that wait, and is seen when the first part, a short one, is over.
+        first = _FIRST_PART if seconds is None else min(_FIRST_PART, seconds)
+        rest = -1 if seconds is None else seconds - first
+        if self._lock.acquire(timeout=first) or self._lock.acquire(timeout=rest):
             # Whoever asks again has it at once.
             self._lock.release()
         return self.given

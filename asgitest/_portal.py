@@ -61,7 +61,7 @@ class Portal:
         self._started = Answer()
         self._stopping = False
         self._stop_asked = False
-        self._stop_wanted: anyio.Event | None = None
+        self._stop_wanted: Any = None
         self._failure: BaseException | None = None
         self._is_failure_reported = False
         self._abandoned = ""
@@ -338,8 +338,7 @@ class Portal:
 
     def _want_stop(self) -> None:
         self._stopping = True
-        if self._stop_wanted is not None:
-            self._stop_wanted.set()
+        self._stop_wanted.set()
 
     def start_soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Start a task; called on the loop.

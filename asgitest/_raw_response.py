@@ -13,7 +13,7 @@ from ._protocol._headers import Headers
 
 try:
     from urllib3 import HTTPHeaderDict
-except ImportError:  # urllib3 1.26
+except ImportError:  # pragma: no cover - urllib3 1.26
     from urllib3._collections import HTTPHeaderDict
 
 _VERSIONS = {"1.0": 10, "1.1": 11, "2": 20}

@@ -16,7 +16,7 @@ from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOption
 from ._portal import Portal
 from ._protocol._texts import shorten
 from ._request import HeaderPairs, header_pairs
-from .exceptions import ASGITestError
+from .exceptions import ASGITestError, add_note
 from .websocket import WebSocketSession
 
 __all__ = ["TestClient"]
@@ -199,8 +199,7 @@ class TestClient(requests.Session):
             # What went wrong in the block came first, and explains more.
             if error is None:
                 raise
-            if hasattr(error, "add_note"):
-                error.add_note(f"Closing the client raised, too: {shorten(closing_error)}")
+            add_note(error, f"Closing the client raised, too: {shorten(closing_error)}")
 
     def close(self) -> None:
         """Do as leaving the ``with`` block does; a client from :meth:`new_client` only retires.

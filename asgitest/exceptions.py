@@ -196,6 +196,16 @@ def lifespan_error(
     return error
 
 
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception, where Python shows notes (from 3.11 on).
+
+    :param error: an exception that is about to reach the test
+    :param note: what to say beside its text
+    """
+    if sys.version_info >= (3, 11):
+        error.add_note(note)
+
+
 _Disconnect = TypeVar("_Disconnect", bound=WebSocketDisconnect)
 _Error = TypeVar("_Error", bound=ASGITestError)
 

@@ -17,6 +17,7 @@ from .exceptions import (
     DeadlineExceeded,
     UnexpectedMessage,
     WebSocketDisconnect,
+    add_note,
     websocket_denied,
     websocket_disconnect,
 )
@@ -97,7 +98,7 @@ class WebSocketSession:
             # What went wrong in the block came first, and explains more.
             if error is None or not isinstance(leaving_error, Exception):
                 raise
-            _add_note(error, f"Leaving the WebSocket raised, too: {shorten(leaving_error)}")
+            add_note(error, f"Leaving the WebSocket raised, too: {shorten(leaving_error)}")
         finally:
             self._note_end()
 
@@ -398,9 +399,3 @@ class WebSocketSession:
 def _check_mode(mode: str) -> None:
     if mode not in _JSON_MODES:
         raise ValueError(f"mode must be 'text' or 'binary', not {mode!r}")
-
-
-def _add_note(error: BaseException, note: str) -> None:
-    # Python 3.10 shows no notes.
-    if hasattr(error, "add_note"):
-        error.add_note(note)
