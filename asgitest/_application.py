@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import weakref
 from collections.abc import Mapping
@@ -288,7 +289,9 @@ class RunningApplication:
                 self._wants_lifespan = False
                 self._lifespan = None
                 self._open.clear()
-                left += self._stop_portal(portal, abruptly=abruptly)
+                # Ctrl-C may have come at any time, not only while something was waited for.
+                is_interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+                left += self._stop_portal(portal, abruptly=abruptly or is_interrupted)
             for text in left:
                 warn(text, ResourceWarning)
 

@@ -44,14 +44,14 @@ class Wait:
     :ivar waiting_for: what is awaited, in words
     :ivar subject: what is reported about, ``None`` if the call itself is all there is
     :ivar cancels_subject: whether the subject ends when the deadline passes
-    :ivar error: class of the exception to raise then
+    :ivar error: builds the exception to raise then, from a text and ``waiting_for``
     """
 
     seconds: float | None
     waiting_for: str
     subject: Subject | None = None
     cancels_subject: bool = True
-    error: type[DeadlineExceeded] = DeadlineExceeded
+    error: Callable[..., DeadlineExceeded] = DeadlineExceeded
 
 
 class Answer:

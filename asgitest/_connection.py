@@ -181,7 +181,7 @@ class Connection(Generic[P]):
 
     def start(self) -> None:
         """Start the application in a task of its own."""
-        self._portal.start_soon(self.run_watched)
+        self._portal.start_soon(self.run_watched, name=self.name)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, or cannot any more: ended, or broken a rule.

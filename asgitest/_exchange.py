@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import requests
@@ -54,7 +55,7 @@ class Exchange:
         :param doing: what the application is to do, in words
         """
         __tracebackhide__ = True
-        self.portal.spawn(self.connection.run_watched)
+        self.portal.spawn(self.connection.run_watched, name=self.connection.name)
         if body is None:
             self._chunks = body_chunks(self._request.body)
         progress = self.advance(goal, doing, body)
@@ -123,7 +124,7 @@ class Exchange:
             self._seconds if seconds is CLIENT_TIMEOUT else seconds,
             f"the application {doing} ({self.connection.name})",
             subject=self.connection,
-            error=RequestDeadlineExceeded,
+            error=partial(RequestDeadlineExceeded, request=self._request),
         )
 
 

@@ -18,8 +18,10 @@ from .exceptions import ASGITestError, DeadlineExceeded
 class RequestDeadlineExceeded(DeadlineExceeded, requests.Timeout):
     """Raised when the deadline of a request passes; ``except requests.Timeout`` catches it."""
 
-    def __init__(self, text: str, *, waiting_for: str) -> None:
-        requests.Timeout.__init__(self, text)
+    def __init__(
+        self, text: str, *, waiting_for: str, request: requests.PreparedRequest | None = None
+    ) -> None:
+        requests.Timeout.__init__(self, text, request=request)
         self.waiting_for = waiting_for
 
 

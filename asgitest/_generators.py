@@ -51,8 +51,9 @@ class GeneratorCloser:
 
         :param iterated: what :func:`watch` returned to the task that is through
         """
-        if any(getattr(generator, "ag_frame", None) is not None for generator in iterated):
-            # A reference cycle, such as an exception and its frame, may hold them.
+        if len(iterated):
+            # A reference cycle, such as an exception and its frame, may hold them, and what they
+            # hold: a generator that is through, too, if it ended by an exception.
             gc.collect()
         while self._closing:
             if self._settled is None:

@@ -101,6 +101,13 @@ class HTTPConnection(Connection[HTTPProtocol]):
         takes = goal is not HTTPConnection.has_started
         return self._progress(reached=goal(self), takes=takes)
 
+    def describe(self) -> str:
+        """Tell, in lines, where the exchange stands."""
+        lines = [super().describe()]
+        if not self._streamed and self.protocol.started and not self.protocol.complete:
+            lines.append("The response goes on; stream=True reads one that is meant to.")
+        return "\n".join(lines)
+
     def has_started(self) -> bool:
         """Tell whether the response was started."""
         return self.protocol.started

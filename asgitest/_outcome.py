@@ -14,14 +14,18 @@ def comes_of_disconnect(error: BaseException) -> bool:
 
     :param error: what left the application; a group counts if all its exceptions do
     """
-    seen: set[int] = set()
+    return _comes_of_disconnect(error, set())
+
+
+def _comes_of_disconnect(error: BaseException, seen: set[int]) -> bool:
     link: BaseException | None = error
+    # A member of a group may have the group as its context.
     while link is not None and id(link) not in seen:
         seen.add(id(link))
         if isinstance(link, ClientDisconnected):
             return True
         members = _members(link)
-        if members and all(comes_of_disconnect(member) for member in members):
+        if members and all(_comes_of_disconnect(member, seen) for member in members):
             return True
         link = link.__cause__ or link.__context__
     return False

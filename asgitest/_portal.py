@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -180,8 +181,8 @@ class Portal:
         """
         self.check_thread(wait.waiting_for)
         call = Call(function, args)
-        self._begin(call)
         try:
+            self._begin(call)
             return self._result(call, wait)
         finally:
             self._pending.discard(call)
@@ -208,16 +209,17 @@ class Portal:
         with contextlib.suppress(RuntimeError):
             self._call_soon(function, *args)
 
-    def spawn(self, function: Callable[..., Any], *args: Any) -> None:
+    def spawn(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
         """Start a task on the loop, in a copy of the caller's context, without waiting.
 
         :param function: a coroutine function that does not raise
         :param args: its positional arguments
+        :param name: what reports call the task
         :raises RuntimeError: if the loop has ended
         """
         context = contextvars.copy_context()
         context.run(mark_backend, self._backend)
-        self._call_soon(context.run, self.start_soon, function, *args)
+        self._call_soon(context.run, partial(self.start_soon, function, *args, name=name))
 
     def confirm_alive(self) -> None:
         """Tell a cancellation that an application made up from one of a loop that ends.
@@ -340,15 +342,16 @@ class Portal:
         self._stopping = True
         self._stop_wanted.set()
 
-    def start_soon(self, function: Callable[..., Any], *args: Any) -> None:
+    def start_soon(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
         """Start a task; called on the loop.
 
         :param function: a coroutine function that does not raise
         :param args: its positional arguments
+        :param name: what reports call the task
         """
         # A loop that is stopping takes no more tasks; its end resolves the calls it has.
         with contextlib.suppress(RuntimeError):
-            self._tasks.start_soon(function, *args)
+            self._tasks.start_soon(function, *args, name=name)
 
     async def _note_leftovers(self) -> None:
         # What ends by itself within its next few steps was not left.
@@ -412,9 +415,12 @@ class Portal:
         text = [f"{wait.seconds:g} s passed while waiting for {wait.waiting_for}."]
         if report.wait(GRACE):
             text += [report.value, describe_threads()]
-        if not report.given or (wait.cancels_subject and not stopped.wait(2 * GRACE)):
+        if not report.given or (wait.cancels_subject and not self._has_stopped(stopped)):
             text.append(self._describe_abandonment(subject, report.given))
         return wait.error("\n".join(filter(None, text)), waiting_for=wait.waiting_for)
+
+    def _has_stopped(self, stopped: Answer) -> bool:
+        return stopped.wait(2 * GRACE) and stopped.value is True
 
     def _describe_abandonment(self, subject: Subject, answered: bool) -> str:
         if answered:
@@ -443,11 +449,13 @@ class Portal:
         except Exception as error:
             report.give(f"(The report could not be written: {shorten(error)})")
         self._cancel(call, wait)
+        has_stopped = False
         with anyio.move_on_after(GRACE):
             await call.wait_ended()
             if wait.cancels_subject:
                 await subject.wait_ended()
-            stopped.give()
+            has_stopped = True
+        stopped.give(has_stopped)
 
     def raise_unreported_failure(self) -> None:
         """Raise what ended the loop, unless somebody was told of it.

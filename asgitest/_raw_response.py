@@ -102,6 +102,7 @@ class RawResponse(HTTPResponse):
         self.websocket: Any = None
         self._source = body
         self._decoded = bytearray()
+        self._has_fed_decoder = False
         self._at_end = False
 
     def stream(
@@ -172,8 +173,10 @@ class RawResponse(HTTPResponse):
         self._at_end = not piece
         if decode_content is None:
             decode_content = self.decode_content
-        if not decode_content:
+        # A decoder that was given nothing has nothing to complain of (HTTP-FRAME-04).
+        if not decode_content or not (piece or self._has_fed_decoder):
             return piece
+        self._has_fed_decoder = True
         self._init_decoder()
         return self._decode(piece, decode_content, flush_decoder=self._at_end)
 

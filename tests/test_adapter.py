@@ -210,6 +210,24 @@ class SessionTest(AdapterTestCase):
 
         self.assertEqual([b"a", b"b", b""], [event["body"] for event in events])
 
+    def test_one_hop(self) -> None:
+        """A request whose body lies in memory takes one call of the event loop, and no more."""
+        client = self.new_client(hello)
+        portal = client.portal
+        for options in (
+            {"method": "GET"},
+            {"method": "POST", "data": b"x" * 1_000_000},
+            {"method": "POST", "json": {"a": 1}},
+            {"method": "POST", "files": {"a": b"a"}},
+        ):
+            with (
+                mock.patch.object(portal, "run", wraps=portal.run) as run,
+                mock.patch.object(portal, "post", wraps=portal.post) as post,
+            ):
+                client.request(url="/", **options)
+
+            self.assertEqual((1, 0), (run.call_count, post.call_count))
+
     def test_session_settings(self) -> None:
         """Headers, cookies, credentials and hooks of the session work as with any adapter."""
         found: list[Any] = []

@@ -1099,6 +1099,14 @@ class TimeoutTest(CleanTestCase):
 
             self.assertIsInstance(future.exception(), RequestDeadlineExceeded)
 
+    def test_error_names_its_request(self) -> None:
+        """The error has the prepared request, as a timeout of requests has."""
+        for stream in (False, True):
+            with self.subTest(stream=stream), self.assertRaises(requests.Timeout) as caught:
+                self.new_client(never, timeout=0.2).get("/slow", stream=stream)
+            assert caught.exception.request is not None
+            self.assertEqual("http://testserver/slow", caught.exception.request.url)
+
     def test_client_works_afterwards(self) -> None:
         """After a deadline the client serves the next request."""
 

@@ -250,6 +250,25 @@ class PiecesTest(StreamTestCase):
                 b"".join(response.iter_content(None)),
             )
 
+    def test_one_hop_for_all_that_lies_ready(self) -> None:
+        """Whatever lies ready is fetched from the loop at once, not piece by piece."""
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            for _ in range(100):
+                await send(piece(b"x"))
+            await send(END)
+
+        client = self.new_client(application)
+        with client.get("/", stream=True) as response:
+            self.settle(client)
+            portal = client.portal
+            with mock.patch.object(portal, "run", wraps=portal.run) as run:
+                pieces = list(response.iter_content(None))
+
+            self.assertEqual(100, len(pieces))
+            self.assertEqual(1, run.call_count)
+
     def test_empty_pieces(self) -> None:
         """A message without bytes is no piece, and no end."""
 

@@ -15,6 +15,7 @@ import textwrap
 import threading
 import traceback
 import unittest
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,6 +24,7 @@ from unittest import mock
 import anyio
 import anyio.lowlevel
 import requests
+from requests.adapters import BaseAdapter
 from requests.auth import HTTPDigestAuth
 
 from asgitest import (
@@ -37,6 +39,7 @@ from asgitest import (
     WebSocketDisconnect,
     WebSocketSession,
 )
+from asgitest._calls import Wait
 from asgitest._portal import Portal
 from tests.base import CleanTestCase, running_threads
 
@@ -1036,6 +1039,17 @@ class MessageTest(WebSocketTestCase):
                 self.assertEqual(code, session.close_code)
             self.assertEqual([{"type": "websocket.disconnect", "code": code}], app.events)
 
+    def test_send_of_a_disconnect_with_a_reason(self) -> None:
+        """The reason of a websocket.disconnect that is sent raw goes with it; None is none."""
+        for given, reason in (("bye", "bye"), ("", ""), (None, "")):
+            app = Recorder()
+            client = self.enter_client(app, spec_version="2.5")
+            with client.websocket_connect("/") as session:
+                session.send({"type": "websocket.disconnect", "code": 1001, "reason": given})
+                self.assertEqual(reason, session.close_reason)
+            event = {"type": "websocket.disconnect", "code": 1001, "reason": reason}
+            self.assertEqual([event], app.events)
+
     def test_received_events_belong_to_the_test(self) -> None:
         """The application keeps its own message, whatever a test does with what it received."""
         message = text("a")
@@ -1178,6 +1192,7 @@ class ApplicationClosesTest(WebSocketTestCase):
         with self.connect(raising(ValueError("boom"), ACCEPT)) as session:
             with self.assertRaises(ValueError):
                 session.receive_text()
+            self.assertEqual((1011, ""), (session.close_code, session.close_reason))
             self.assert_closed(session.receive_text, 1011)
             self.assert_closed(lambda: session.send_text("x"), 1011)
             self.assertEqual(1011, session.close_code)
@@ -1571,6 +1586,52 @@ class TestClosesTest(WebSocketTestCase):
             with client.websocket_connect("/") as session:
                 session.send_text("raise")
 
+    def test_last_message_behind_a_full_mailbox(self) -> None:
+        """A send() that waits for a reader does not keep the last message from being dealt with."""
+        log: list[Any] = []
+
+        @websocket_app
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            for _ in range(5):
+                await send(text("x" * 64 * 1024))
+            log.append((await receive())["text"])
+            log.append((await receive())["code"])
+
+        client = self.enter_client(app)
+        with client.websocket_connect("/") as session:
+            client.call(anyio.wait_all_tasks_blocked)
+            session.send_text("a")
+        self.assertEqual(["a", 1000], log)
+
+    def test_leaving_waits_for_nothing_else(self) -> None:
+        """Leaving does not wait when the application answered, waits for more, or is through."""
+
+        @websocket_app
+        async def publisher(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            await receive()
+            await send(text("subscribed"))
+            with contextlib.suppress(OSError):
+                while True:
+                    await send(text("tick"))
+
+        @websocket_app
+        async def silent(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            await receive()
+
+        for app in (publisher, Recorder(), silent, echo):
+            client = self.enter_client(app, timeout=5)
+            with mock.patch("asgitest._websocket_connection.GRACE", 3600):
+                with client.websocket_connect("/") as session:
+                    session.send_text("a")
+                with client.websocket_connect("/"):
+                    pass
+
     def test_clean_up_that_awaits(self) -> None:
         """Leaving the block waits for the application's clean-up, awaits and threads included."""
         done = []
@@ -1644,9 +1705,10 @@ class TestClosesTest(WebSocketTestCase):
 
         client = self.enter_client(app)
         with self.assertRaises(KeyboardInterrupt):
-            with client.websocket_connect("/"):
+            with client.websocket_connect("/") as session:
                 raise KeyboardInterrupt
         self.assertTrue(ended.wait(10))
+        self.assertEqual("/", session.scope["path"])
 
     def test_application_that_ignores_the_disconnect(self) -> None:
         """Leaving the block waits up to the deadline; then the application is cancelled."""
@@ -1715,6 +1777,28 @@ class TestClosesTest(WebSocketTestCase):
                 session.__enter__()
         self.assertEqual([{"type": "websocket.disconnect", "code": 1006}], app.events)
 
+    def test_session_that_was_not_left_and_ignores_its_end(self) -> None:
+        """What ignores that its client is closed is cancelled, and comes to its end."""
+        ended = []
+
+        @websocket_app
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.lowlevel.checkpoint()
+                ended.append(True)
+
+        client = TestClient(app)
+        with self.assertWarnsRegex(ResourceWarning, "the WebSocket ws://testserver/chat"):
+            with client:
+                session = client.websocket_connect("/chat")
+                session.__enter__()
+        self.assertEqual([True], ended)
+
     def test_session_that_was_dropped(self) -> None:
         """A session that is forgotten is no different: the application is told, with a warning."""
         app = Recorder()
@@ -1739,7 +1823,7 @@ class TestClosesTest(WebSocketTestCase):
             with client:
                 released = client.call(anyio.Event)
                 client.websocket_connect("/").__enter__()
-                with counted_hops() as hops:
+                with waits() as hops:
                     gc.collect()
                 self.assertEqual([], hops)
                 client.call(released.set)
@@ -2443,6 +2527,30 @@ class DeadlineTest(WebSocketTestCase):
             with self.assertRaisesRegex(DeadlineExceeded, "0.07 s passed"):
                 session.receive_text(timeout=0.07)
 
+    def test_leaving_after_a_deadline(self) -> None:
+        """When the block ends by a receive's deadline, leaving takes a second at the most."""
+        for timeout, expected in ((5, 1.0), (None, 1.0), (0.5, 0.5)):
+            client = self.enter_client(echo, timeout=timeout)
+            with waits() as seen:
+                with self.assertRaises(DeadlineExceeded):
+                    with client.websocket_connect("/") as session:
+                        session.receive_text(timeout=0.05)
+            self.assertEqual(expected, seen[-1].seconds)
+
+    def test_leaving_without_a_deadline_before(self) -> None:
+        """Otherwise leaving takes up to the session's timeout."""
+        client = self.enter_client(echo, timeout=5)
+        with waits() as seen:
+            with self.assertRaises(ZeroDivisionError):
+                with client.websocket_connect("/"):
+                    raise ZeroDivisionError
+        self.assertEqual(5.0, seen[-1].seconds)
+        with waits() as seen:
+            with client.websocket_connect("/") as session:
+                with self.assertRaises(DeadlineExceeded):
+                    session.receive_text(timeout=0.05)
+        self.assertEqual(5.0, seen[-1].seconds)
+
     def test_no_deadline(self) -> None:
         """None is no deadline, for a session and for a call."""
         client = self.enter_client(echo, timeout=0.05)
@@ -2628,17 +2736,77 @@ class BackPressureTest(WebSocketTestCase):
 
 
 @contextlib.contextmanager
-def counted_hops() -> Iterator[list[str]]:
+def waits() -> Iterator[list[Wait]]:
     """Note each wait of a thread for the loop."""
-    hops: list[str] = []
+    seen: list[Wait] = []
     original = Portal.run
 
-    def run(self: Portal, wait: Any, function: Any, *args: Any) -> Any:
-        hops.append(wait.waiting_for)
-        return original(self, wait, function, *args)
+    def run(portal: Portal, wait: Wait, function: Any, *args: Any) -> Any:
+        seen.append(wait)
+        return original(portal, wait, function, *args)
 
     with mock.patch.object(Portal, "run", run):
-        yield hops
+        yield seen
+
+
+class MemoryTest(WebSocketTestCase):
+    """What is over is forgotten."""
+
+    def test_left_sessions_are_forgotten(self) -> None:
+        """A client keeps nothing of a session that was left, or interrupted."""
+
+        class Thing:
+            """Something that can be referred to weakly."""
+
+        references: list[weakref.ref[Thing]] = []
+
+        @websocket_app
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            thing = scope["thing"] = Thing()
+            references.append(weakref.ref(thing))
+            await receive()
+            await send(ACCEPT)
+            await until_disconnect(receive)
+
+        def open_and_leave(error: BaseException | None) -> None:
+            with contextlib.suppress(KeyboardInterrupt):
+                with client.websocket_connect("/"):
+                    if error is not None:
+                        raise error
+
+        client = self.enter_client(app)
+        for error in (None, KeyboardInterrupt()):
+            open_and_leave(error)
+            del error
+            client.call(anyio.wait_all_tasks_blocked)
+        gc.collect()
+        self.assertEqual([None, None], [reference() for reference in references])
+
+
+class ForeignAnswerTest(WebSocketTestCase):
+    """A handshake that is not answered by an application."""
+
+    def test_answer_of_another_adapter(self) -> None:
+        """What another adapter answers to a handshake is a denial with its response."""
+
+        class Adapter(BaseAdapter):
+            """Answers everything with 404."""
+
+            def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
+                response = requests.Response()
+                response.status_code = 404
+                response.request = request
+                response._content = b"no such host"
+                return response
+
+            def close(self) -> None:
+                """Nothing is open."""
+
+        client = self.enter_client(echo)
+        client.mount("http://other.test", Adapter())
+        denied = self.assert_denied(client.websocket_connect("ws://other.test/"))
+        self.assertEqual((404, 1006), (denied.response.status_code, denied.code))
+        self.assertIsNone(denied.__cause__)
 
 
 class HopTest(WebSocketTestCase):
@@ -2650,7 +2818,7 @@ class HopTest(WebSocketTestCase):
         client = self.enter_client(answering(ACCEPT, *messages, close(4001)))
         with client.websocket_connect("/") as session:
             client.call(anyio.wait_all_tasks_blocked)
-            with counted_hops() as hops:
+            with waits() as hops:
                 for number in range(100):
                     self.assertEqual(str(number), session.receive_text())
                 self.assert_closed(session.receive_text, 4001)
@@ -2660,7 +2828,7 @@ class HopTest(WebSocketTestCase):
     def test_sending_is_no_hop(self) -> None:
         """Sending and closing do not wait for the application."""
         with self.connect(Recorder()) as session:
-            with counted_hops() as hops:
+            with waits() as hops:
                 session.send_text("a")
                 session.send_bytes(b"b")
                 session.send_json({})
@@ -2670,7 +2838,7 @@ class HopTest(WebSocketTestCase):
     def test_hops_of_a_whole_session(self) -> None:
         """A handshake, an answer that did not come yet, and the end are one wait each."""
         client = self.enter_client(echo)
-        with counted_hops() as hops:
+        with waits() as hops:
             with client.websocket_connect("/") as session:
                 session.send_text("a")
                 session.receive_text()

@@ -80,6 +80,7 @@ class HTTPProtocol(Protocol):
         self._request_events: deque[Message] = deque()
         self._request_complete = False
         self._request_received = False
+        self._finished = False
         self._declared_length: int | None = None
         self._sent_length = 0
         self._more_body_said = False
@@ -125,7 +126,8 @@ class HTTPProtocol(Protocol):
         :raises ProtocolError: if the application asks for ever after the end (HTTP-REQ-08)
         """
         # HTTP-REQ-06: once the response is complete, a body that was never read is not offered.
-        if self.complete:
+        # After the application's end a task of its own may still ask, and must not wait for ever.
+        if self.complete or self._finished:
             return self._repeat({"type": "http.disconnect"})
         if self._request_events:
             self._request_received = True
@@ -147,6 +149,7 @@ class HTTPProtocol(Protocol):
 
         :param raised: whether it raised, and so has an excuse
         """
+        self._finished = True
         # HTTP-DISC-05: whom nobody listens to may stop where it is.
         if raised or self.complete or self.disconnected:
             return

@@ -181,6 +181,9 @@ class WebSocketProtocol(Protocol):
         if self.disconnected:
             assert self.close_code is not None
             return self._repeat(self._disconnect_event(self.close_code, self.close_reason))
+        if self._finished:
+            # Asked by a task of the application that outlives its call.
+            return self._repeat(self._disconnect_event(self.close_code or 1006, ""))
         # WS-CONN-04: between the connect event and the answer there is nothing to give.
         return None
 
