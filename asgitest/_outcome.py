@@ -14,21 +14,22 @@ def comes_of_disconnect(error: BaseException) -> bool:
 
     :param error: what left the application; a group counts if all its exceptions do
     """
-    return _comes_of_disconnect(error, set())
+    return _comes_of_disconnect(error, {})
 
 
-def _comes_of_disconnect(error: BaseException, seen: set[int]) -> bool:
-    link: BaseException | None = error
-    # A member of a group may have the group as its context.
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        if isinstance(link, ClientDisconnected):
-            return True
-        members = _members(link)
-        if members and all(_comes_of_disconnect(member, seen) for member in members):
-            return True
-        link = link.__cause__ or link.__context__
-    return False
+def _comes_of_disconnect(error: BaseException, verdicts: dict[int, bool]) -> bool:
+    # A member of a group may have the group as its context: no link is walked twice, and one whose
+    # walk is under way adds nothing to itself.
+    if id(error) not in verdicts:
+        verdicts[id(error)] = False
+        members = _members(error)
+        following = error.__cause__ or error.__context__
+        verdicts[id(error)] = (
+            isinstance(error, ClientDisconnected)
+            or (bool(members) and all(_comes_of_disconnect(each, verdicts) for each in members))
+            or (following is not None and _comes_of_disconnect(following, verdicts))
+        )
+    return verdicts[id(error)]
 
 
 def unwrap_group(error: BaseException) -> BaseException:
