@@ -186,7 +186,7 @@ class DeadlineTestCase(CleanTestCase):
         """Release what blocks, and wait for the threads to end."""
         self.app.release.set()
         for thread in threading.enumerate():
-            if thread not in self._threads_before and not thread.name.startswith("Trio"):
+            if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)
 
     @contextlib.contextmanager

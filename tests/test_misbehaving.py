@@ -9,6 +9,7 @@ import asyncio
 import functools
 import http
 import os
+import sys
 import threading
 import unittest
 import warnings
@@ -34,6 +35,9 @@ from asgitest import (
 )
 
 from .base import CleanTestCase
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
 
 ON_TRIO = os.environ.get("ASGITEST_BACKEND") == "trio"
 #: A deadline that is meant to pass.
@@ -190,11 +194,7 @@ def group(*errors: Exception) -> BaseException:
         result: BaseException = anyio.ExceptionGroup()
         result.exceptions = list(errors)  # type: ignore[attr-defined]
         return result
-    try:
-        groups: Any = ExceptionGroup
-    except NameError:
-        from exceptiongroup import ExceptionGroup as groups
-    return groups("failures", list(errors))  # type: ignore[no-any-return]
+    return ExceptionGroup("failures", list(errors))
 
 
 async def receives_for_ever(call: Call) -> None:
@@ -381,6 +381,7 @@ async def returns_generator(call: Call) -> None:
 
 
 # -- HTTP ---------------------------------------------------------------------------------------
+# The tables are laid out by hand, so that a row is one thing to the eye.
 
 QUICKLY = {"timeout": SHORT}
 
@@ -511,18 +512,8 @@ HTTP_ROWS = (
         Row(f"message_{name}", f"send() refuses {message!r}.", sends(message), ProtocolError,
             rule, text)
         for name, message, rule, text in (
-            (
-                "unknown",
-                {"type": "mychat.message"},
-                "EVT-05",
-                "no message type that a server knows",
-            ),
-            (
-                "event",
-                {"type": "http.request"},
-                "EVT-05",
-                "an application receives and never sends",
-            ),
+            ("unknown", {"type": "mychat.message"}, "EVT-05", "no message type that a server"),
+            ("event", {"type": "http.request"}, "EVT-05", "receives and never sends"),
             ("without_type", {"status": 200}, "EVT-01", "must have a 'type' key"),
             ("bytes_type", {"type": b"http.response.start"}, "EVT-01", "must be str, not bytes"),
             ("none", None, "EVT-01", "must be dict, not NoneType"),
@@ -560,7 +551,8 @@ HTTP_ROWS = (
         text="keeps calling receive() after http.disconnect", options=QUICKLY, ways=("buffered",)),
     Row("second_body", "The text tells that no further part of the request's body will come.",
         waits_for_second_body, RequestDeadlineExceeded,
-        text="the request body was received whole (its last event had more_body=False).\n" "The application waits in receive(): nothing comes before the response is complete",
+        text="the request body was received whole (its last event had more_body=False).\n"
+        "The application waits in receive(): nothing comes before the response is complete",
         options=QUICKLY),
     Row("sleeps", "Of an application that never comes back the text tells where it stands.",
         sleeps, RequestDeadlineExceeded, text=", in sleeps\n    await anyio.sleep_forever()",
@@ -752,7 +744,7 @@ WEBSOCKET_ROWS = (
     *(
         Row(f"close_code_{code}", f"{code} is no code that goes on a wire.",
             accepts(close_message(code=code)), ProtocolError, "WS-CLOSE-05",
-            f"code must be one that may be sent (1000 to 1003, 1007 to 1014, 3000 to 4999), " f"not {code}",
+            f"one that may be sent (1000 to 1003, 1007 to 1014, 3000 to 4999), not {code}",
             act=receive_all)
         for code in (999, 1004, 1005, 1006, 1015, 5000)
     ),
@@ -933,7 +925,7 @@ class MisbehavingTestCase(CleanTestCase):
         """Let go of the threads that had to be abandoned, and wait for them."""
         release.set()
         for thread in threading.enumerate():
-            if thread not in self._threads_before and not thread.name.startswith("Trio"):
+            if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)
 
     def check(self, row: Row, error: BaseException) -> None:
@@ -1028,6 +1020,18 @@ class AsyncioWebSocketRowsTest(WebSocketTest):
 class LifespanTest(MisbehavingTestCase):
     """Lifespans."""
 
+    def test_new_state(self) -> None:
+        """An application that puts another dict under "state" changes nothing but its scope."""
+
+        async def behaviour(call: Call) -> None:
+            call.scope["state"]["kept"] = True
+            call.scope["state"] = {"lost": True}
+            await good_lifespan(call)
+
+        row = Row("new_state", "", behaviour)
+        with self.start("lifespan", row, entered=False) as client:
+            self.assertEqual({"kept": True}, client.state)
+
     def run_row(self, row: Row, way: str) -> None:
         """Enter and leave the client, look at what comes, and request something ordinary."""
         client = self.start("lifespan", row, entered=False)
@@ -1051,3 +1055,76 @@ class LifespanRowsTest(LifespanTest):
 @add_tests(ASYNCIO_LIFESPAN_ROWS)
 class AsyncioLifespanRowsTest(LifespanTest):
     """Applications that misuse asyncio in their lifespan."""
+
+
+class ShapeTest(CleanTestCase):
+    """Applications that are no ASGI 3 callables, and such as only look like none."""
+
+    def assert_refused(self, app: Any, text: str) -> None:
+        """Check that a request tells what is wrong with an application."""
+        client = self.new_client(app)
+        with self.assertRaisesRegex(ProtocolError, text) as caught:
+            client.get("/")
+        self.assertEqual("APP-01", caught.exception.rule)
+
+    def assert_served(self, app: Any) -> None:
+        """Check that an application is served."""
+        client = self.new_client(app)
+        self.assertEqual("end", client.get("/").text)
+
+    def test_not_callable(self) -> None:
+        """What cannot be called is refused before anything runs."""
+        with self.assertRaisesRegex(TypeError, "APP-01"):
+            TestClient("app:app")
+
+    def test_plain_function(self) -> None:
+        """A function that returns nothing to await is refused."""
+
+        def app(scope: Any, receive: Any, send: Any) -> None:
+            """Return nothing."""
+
+        self.assert_refused(app, "must return an awaitable, not NoneType")
+
+    def test_async_generator(self) -> None:
+        """A function that became an async generator by a yield is refused."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> Any:
+            await send(START)
+            yield
+
+        self.assert_refused(app, "must return an awaitable, not async_generator")
+
+    def test_function_that_returns_coroutine(self) -> None:
+        """A function that returns a coroutine is served."""
+
+        async def answer(send: Any) -> None:
+            await send(START)
+            await send(END)
+
+        def app(scope: Any, receive: Any, send: Any) -> Any:
+            return answer(send)
+
+        self.assert_served(app)
+
+    def test_returned_value(self) -> None:
+        """What an application returns means nothing."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> str:
+            await send(START)
+            await send(END)
+            return "something"
+
+        self.assert_served(app)
+
+    def test_two_steps(self) -> None:
+        """An application of ASGI 2 is served."""
+
+        class App:
+            def __init__(self, scope: Any) -> None:
+                self.scope = scope
+
+            async def __call__(self, receive: Any, send: Any) -> None:
+                await send(START)
+                await send(END)
+
+        self.assert_served(App)

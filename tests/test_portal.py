@@ -69,7 +69,7 @@ class PortalTestCase(CleanTestCase):
         """Release what blocks, and wait for the threads to end."""
         self.release.set()
         for thread in threading.enumerate():
-            if thread not in self._threads_before and not thread.name.startswith("Trio"):
+            if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)
 
     def abandon_loop(self, client: TestClient) -> None:
