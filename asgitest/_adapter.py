@@ -268,7 +268,7 @@ class ASGIAdapter(BaseAdapter):
         response.url = str(request.url)
         response.request = request
         response.connection = self
-        extract_cookies_to_jar(response.cookies, request, raw)  # type: ignore[no-untyped-call]
+        extract_cookies_to_jar(response.cookies, request, raw)
         response.scope = scope
         response.raw_headers = list(headers)
         response.server_exception = hidden_error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -183,7 +183,7 @@ class TestClient(requests.Session):
         self._entered = True
         return self
 
-    def __exit__(  # type: ignore[override]
+    def __exit__(
         self,
         error_type: type[BaseException] | None = None,
         error: BaseException | None = None,
@@ -270,7 +270,7 @@ class TestClient(requests.Session):
         """
         __tracebackhide__ = True
         return super().request(
-            method,
+            cast(str, method),
             self._absolute(url),
             params=params,
             data=data,
@@ -321,7 +321,7 @@ class TestClient(requests.Session):
         prepared.headers = _with_repeated(prepared.headers, repeated)
         return prepared
 
-    def _absolute(self, url: str | bytes) -> str:
+    def _absolute(self, url: Any) -> str:
         text = url.decode() if isinstance(url, bytes) else str(url)
         return urljoin(self.base_url, text)
 
@@ -358,7 +358,7 @@ class TestClient(requests.Session):
         headers += [pair for pair in _HANDSHAKE_HEADERS.items() if pair[0] not in given]
         if subprotocols:
             headers.append(("sec-websocket-protocol", ", ".join(subprotocols)))
-        request = requests.Request("GET", self._websocket_url(url), headers, **options)
+        request = requests.Request("GET", self._websocket_url(url), cast(Any, headers), **options)
         prepared = self.prepare_request(request)
         timeout = NO_DEADLINE if timeout is None else timeout
 

@@ -443,7 +443,8 @@ class OnDemandTest(CleanTestCase):
                 echo = b"<" + event["body"] + b">"
                 await send({"type": "http.response.body", "body": echo, "more_body": more_body})
 
-        with self.new_client(application).post("/", data=body(), stream=True) as response:
+        client = self.new_client(application)
+        with client.post("/", data=body(), stream=True) as response:
             self.assertEqual([], made)
             pieces = response.iter_content(None)
             received = b""
@@ -452,6 +453,7 @@ class OnDemandTest(CleanTestCase):
             received += b"".join(pieces)
 
         self.assertEqual(b"<0><1><2><>", received)
+        self.assertEqual(b"<0><1><2><>", client.post("/", data=body()).content)
 
     def test_client_call_in_the_generator(self) -> None:
         """The generator may use the client: it runs between the steps of the application."""
@@ -656,17 +658,26 @@ class BrokenUploadTest(BodyTestCase):
 
     def test_violation_in_mid_upload(self) -> None:
         """A broken rule in mid-upload comes out of the call, even if it was swallowed."""
+        log: list[str] = []
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
             await receive()
             with contextlib.suppress(Exception):
                 await send({"type": "http.response.body"})
-            while (await receive())["more_body"]:
-                pass
-            await answer(send)
+            try:
+                while (await receive()).get("more_body"):
+                    pass
+                await answer(send)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    for _ in range(10):
+                        await anyio.lowlevel.checkpoint()
+                log.append("ended")
 
         with self.assertRaisesRegex(ProtocolError, "HTTP-START-01"):
             self.new_client(application).post("/", data=iter([b"a", b"b", b"c"]))
+        # It went on, and has come to its end all the same.
+        self.assertEqual(["ended"], log)
 
 
 class ConstantMemoryTest(CleanTestCase):

@@ -87,9 +87,10 @@ class Gate:
 
     def open(self) -> None:
         """Open the gate, from the test."""
-        self._client.call(self._open)
+        self._client.call(self.open_on_the_loop)
 
-    def _open(self) -> None:
+    def open_on_the_loop(self) -> None:
+        """Open the gate, on the loop."""
         self._event.set()
 
 
@@ -395,14 +396,21 @@ class PiecesTest(StreamTestCase):
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
             await send(START)
-            await send({"type": "http.response.body", "body": b"whole"})
+            await send(piece(b"whole"))
             await gates[0].wait()
+            await send(END)
+            await gates[1].wait()
 
         client = self.new_client(application)
-        gates.append(Gate(client))
+        gates.extend(Gate(client) for _ in range(2))
         with client.get("/", stream=True) as response:
-            self.assertEqual(b"whole", response.content)
+            pieces = response.iter_content(None)
+            self.assertEqual(b"whole", next(pieces))
             gates[0].open()
+
+            self.assertEqual([], list(pieces))
+
+            gates[1].open()
 
 
 class BackPressureTest(StreamTestCase):
@@ -704,6 +712,15 @@ class CloseTest(StreamTestCase):
 
             with self.subTest(guise=guise):
                 self.stream(application, spec_version="2.4").close()
+
+    def test_disconnect_while_the_client_is_there(self) -> None:
+        """An application that raises the error although nobody left has failed."""
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            raise ClientDisconnected("made up")
+
+        with self.assertRaisesRegex(ClientDisconnected, "made up"):
+            self.new_client(application).get("/")
 
     def test_other_errors_are_failures(self) -> None:
         """An error of the application's own is raised by close(), also beside a disconnect."""
@@ -1197,6 +1214,31 @@ class BackgroundTest(StreamTestCase):
         with self.assertRaisesRegex(LookupError, "in the background"):
             client.get("/", stream=True).close()
 
+    def test_end_of_the_body_waits_a_moment(self) -> None:
+        """Reading the end gives the application a moment to return, or to raise."""
+        gates: list[Gate] = []
+        read_end = _http_connection.HTTPConnection.read_end
+
+        async def read_end_and_open(connection: Any) -> Any:
+            gates[0].open_on_the_loop()
+            return await read_end(connection)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            await send({"type": "http.response.body", "body": b"whole"})
+            await gates[0].wait()
+            raise LookupError("in the background")
+
+        client = self.new_client(application)
+        gates.append(Gate(client))
+        with mock.patch.object(_http_connection.HTTPConnection, "read_end", read_end_and_open):
+            with client.get("/", stream=True) as response:
+                pieces = response.iter_content(None)
+
+                self.assertEqual(b"whole", next(pieces))
+                with self.assertRaisesRegex(LookupError, "in the background"):
+                    next(pieces)
+
     def test_exception_after_a_while(self) -> None:
         """What late work raises is raised by close(), at the latest."""
         gates: list[Gate] = []
@@ -1413,6 +1455,22 @@ class ExceptionTest(StreamTestCase):
         with self.stream(application) as response:
             with self.assertRaisesRegex(ProtocolError, "HTTP-BODY-01"):
                 list(response.iter_content(None))
+        self.assertEqual(["cleaned up"], log)
+
+    def test_violation_before_the_start(self) -> None:
+        """After a broken rule the call raises, when the application has ended."""
+        log: list[str] = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            with contextlib.suppress(Exception):
+                await send(END)
+            try:
+                await wait_for_disconnect(receive)
+            finally:
+                await clean_up(log)
+
+        with self.assertRaisesRegex(ProtocolError, "HTTP-START-01"):
+            self.stream(application)
         self.assertEqual(["cleaned up"], log)
 
     def test_incomplete(self) -> None:
