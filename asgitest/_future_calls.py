@@ -20,6 +20,7 @@ class FutureCall(Call):
     :param args: its positional arguments
     :param keywords: its keyword arguments
     :param is_stopping: tells whether the loop is about to end
+    :param post: runs a function on the loop, a little later
     :ivar future: the result
     """
 
@@ -30,18 +31,27 @@ class FutureCall(Call):
         keywords: dict[str, Any] | None = None,
         *,
         is_stopping: Callable[[], bool],
+        post: Callable[..., None],
     ) -> None:
         super().__init__(function, args, keywords)
         self.future: Future[Any] = Future()
         self._is_stopping = is_stopping
+        self._post = post
 
     async def run(self) -> None:
         """Run the function and resolve the future; raises nothing."""
         await super().run()
         error, _ = self.answer.value
-        if not (error is not None and is_cancellation(error) and self._is_stopping()):
+        if error is not None and is_cancellation(error):
+            # Perhaps the loop ends, of which not every task knows at once.
+            self._post(self._resolve_unless_stopping)
+        else:
             self._resolve()
-        # Else the loop ends, which fail() tells better than the cancellation it came by.
+
+    def _resolve_unless_stopping(self) -> None:
+        # fail() tells of the loop's end better than the cancellation that it came by.
+        if not self._is_stopping():
+            self._resolve()
 
     def fail(self, error: BaseException) -> None:
         """Resolve the future with an error, if it is not resolved so far.

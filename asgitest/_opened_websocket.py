@@ -155,14 +155,12 @@ class OpenedWebSocket(Body):
 
     def close(self) -> None:
         """Lose the connection, as a response that is closed does."""
-        if self.is_open:
-            self.leave(1006, "", self.seconds)
+        self.leave(1006, "", self.seconds)
 
     def drop(self) -> None:
         """Lose the connection; warn that nobody left the session's block."""
-        if self.is_open:
-            super().close()
-            self._running.drop(self._portal, self.connection)
+        super().close()
+        self._running.drop(self._portal, self.connection)
 
     def _take(self) -> Message | None:
         try:

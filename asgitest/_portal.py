@@ -255,7 +255,7 @@ class Portal:
         :return: a future for its result; cancelling it cancels the function
         """
         self.check_thread("the task to start")
-        task = FutureCall(function, args, is_stopping=lambda: self._stopping)
+        task = self._future_call(function, args)
         self._begin_task(task)
         return task.future
 
@@ -271,8 +271,7 @@ class Portal:
         """
         self.check_thread("the task to start")
         status = TaskStatus()
-        keywords = {"task_status": status}
-        task = FutureCall(function, args, keywords, is_stopping=lambda: self._stopping)
+        task = self._future_call(function, args, {"task_status": status})
         task.future.add_done_callback(lambda future: self.post(status.started))
         self._begin_task(task)
         title = getattr(function, "__qualname__", repr(function))
@@ -282,6 +281,16 @@ class Portal:
             task.future.result()
             raise RuntimeError(f"{title}() returned without calling task_status.started()")
         return task.future, value
+
+    def _future_call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any] | None = None,
+    ) -> FutureCall:
+        return FutureCall(
+            function, args, keywords, is_stopping=lambda: self._stopping, post=self.post
+        )
 
     def _begin_task(self, task: FutureCall) -> None:
         task.future.add_done_callback(

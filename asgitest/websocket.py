@@ -64,6 +64,9 @@ class WebSocketSession:
         self._entered = True
         response = self._response = self._send_handshake()
         websocket: OpenedWebSocket | None = getattr(response.raw, "websocket", None)
+        if websocket is None:
+            # Of another adapter; a denial is whole, and this is one.
+            _ = response.content
         if websocket is None or not websocket.is_open:
             code, reason = 1006, ""
             if websocket is not None:

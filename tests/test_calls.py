@@ -71,7 +71,7 @@ class CallTest(CleanTestCase):
 
     def test_failing_future_call(self) -> None:
         """A future is told of the loop's end rather than of the cancellation it came by."""
-        call = FutureCall(anyio.sleep_forever, (), is_stopping=lambda: True)
+        call = FutureCall(anyio.sleep_forever, (), is_stopping=lambda: True, post=self.portal.post)
         call.answer.give((ValueError("cancelled"), None))
         call.fail(KeyError("ended"))
 

@@ -242,6 +242,12 @@ async def blocks_in_body(call: Call) -> None:
     call.release.wait()
 
 
+async def spins(call: Call) -> None:
+    """Keep the thread of the loop busy."""
+    while not call.release.is_set():
+        pass
+
+
 async def swallows_cancellation(call: Call) -> None:
     """Go on after a cancellation."""
     while not call.release.is_set():
@@ -328,6 +334,14 @@ async def receives_twice_at_once(call: Call) -> None:
 async def recurses(call: Call) -> None:
     """Call itself until Python has had enough."""
     await recurses(call)
+
+
+async def cancels_itself(call: Call) -> None:
+    """Cancel the very task that runs the application."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await anyio.sleep_forever()
 
 
 async def stops_loop(call: Call) -> None:
@@ -566,6 +580,11 @@ HTTP_ROWS = (
     Row("blocks_in_body", "A blocked loop is found out in mid-body, too.", blocks_in_body,
         RequestDeadlineExceeded, text=", in blocks_in_body\n    call.release.wait()",
         options=QUICKLY, ways=("streamed",)),
+    Row("spins", "Of an application that only computes the text tells where it stands.", spins,
+        RequestDeadlineExceeded, text=", in spins\n", options=QUICKLY, ways=("buffered",)),
+    Row("sleeps_with_hidden_exceptions", "A deadline is raised, whatever is done with exceptions.",
+        sleeps, RequestDeadlineExceeded,
+        options={"timeout": SHORT, "raise_server_exceptions": False}),
     Row("swallows_cancellation",
         "An application that swallows its cancellation is named and abandoned.",
         swallows_cancellation, RequestDeadlineExceeded, text="did not stop when it was cancelled",
@@ -618,6 +637,8 @@ ASYNCIO_ROWS = (
         RuntimeError, text="cannot be called from a running event loop"),
     Row("exits_in_task", "SystemExit in a task, which ends the loop, is named.", exits_in_task,
         ASGITestError, text="SystemExit(3)"),
+    Row("cancels_itself", "A cancellation that the application made up is raised.",
+        cancels_itself, asyncio.CancelledError),
     Row("stops_loop",
         "A loop that the application stopped is the end of the request, not of the client.",
         stops_loop, ASGITestError, text="the event loop has ended"),

@@ -27,7 +27,6 @@ class Pieces(Body):
     def __init__(self, *pieces: bytes | BaseException) -> None:
         self.left = list(pieces)
         self.taken = 0
-        self.closes = 0
 
     def next_piece(self) -> bytes:
         """Return the next piece."""
@@ -38,12 +37,6 @@ class Pieces(Body):
         if isinstance(piece, BaseException):
             raise piece
         return piece
-
-    def close(self) -> None:
-        """Count, and drop what is left."""
-        super().close()
-        self.closes += 1
-        self.left.clear()
 
 
 def raw_response(

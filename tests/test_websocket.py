@@ -1777,6 +1777,26 @@ class TestClosesTest(WebSocketTestCase):
                 session.__enter__()
         self.assertEqual([{"type": "websocket.disconnect", "code": 1006}], app.events)
 
+    def test_session_that_was_not_left_and_cleans_up(self) -> None:
+        """The application has the time to clean up when its client is closed."""
+        done = []
+
+        @websocket_app
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            await until_disconnect(receive)
+            for _ in range(10):
+                await anyio.lowlevel.checkpoint()
+            done.append(True)
+
+        client = TestClient(app)
+        with self.assertWarns(ResourceWarning):
+            with client:
+                session = client.websocket_connect("/chat")
+                session.__enter__()
+        self.assertEqual([True], done)
+
     def test_session_that_was_not_left_and_ignores_its_end(self) -> None:
         """What ignores that its client is closed is cancelled, and comes to its end."""
         ended = []
