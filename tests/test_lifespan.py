@@ -445,6 +445,29 @@ class FailureTest(CleanTestCase):
         app = saying(start_failed("no database"), then=error)
         self.assertIs(error, self.assert_startup_fails(app, "no database").__cause__)
 
+    def test_except_lines_for_the_cause(self) -> None:
+        """What reports a failure is an instance of the cause's class too, with its attributes."""
+
+        class DatabaseError(Exception):
+            """An exception with a constructor of its own."""
+
+            def __init__(self, host: str, *, port: int) -> None:
+                super().__init__(f"{host}:{port} does not answer")
+                self.port = port
+
+        for answers, stage in (
+            ([start_failed("no database")], "startup"),
+            ([STARTED, stop_failed("no database")], "shutdown"),
+        ):
+            error = DatabaseError("db", port=5432)
+            with self.assertRaises(DatabaseError) as caught:
+                with TestClient(saying(*answers, then=error)):
+                    pass
+            self.assertIsInstance(caught.exception, LifespanError)
+            self.assertEqual((stage, "no database"), _stage_and_message(caught.exception))
+            self.assertEqual(5432, caught.exception.port)
+            self.assertIs(error, caught.exception.__cause__)
+
     def test_startup_failed_and_hanging(self) -> None:
         """An application that does not end after startup.failed is cancelled; its words remain."""
         ended = []

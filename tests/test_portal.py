@@ -11,6 +11,7 @@ import io
 import os
 import pdb
 import queue
+import signal
 import sys
 import threading
 import types
@@ -1099,6 +1100,169 @@ async def run_abandonable(function: Callable[[], None]) -> None:
         await anyio.to_thread.run_sync(function, cancellable=True)
     else:
         await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
+
+
+# -- signals --------------------------------------------------------------------------------------
+
+
+class Interrupting:
+    """An application that presses Ctrl-C, or has another signal come, and then hangs."""
+
+    def __init__(self, release: threading.Event) -> None:
+        self.release = release
+        self.signal = signal.SIGINT
+        self.hangs_in = ""
+        self.log: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a lifespan or a request."""
+        if scope["type"] == "lifespan":
+            for stage in ("startup", "shutdown"):
+                await receive()
+                if self.hangs_in == stage:
+                    await self.hang()
+                await send({"type": f"lifespan.{stage}.complete"})
+                self.log.append(stage)
+            return
+        if scope["path"] == "/stream":
+            await send(START)
+            await send(PART)
+            await receive()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.log.append("told")
+            return
+        if scope["path"] == "/hang":
+            await self.hang()
+        if scope["path"] == "/block":
+            self.press()
+            self.release.wait()
+        if scope["path"] == "/deaf":
+            await self.swallow()
+        await hello(scope, receive, send)
+
+    def press(self) -> None:
+        """Have the main thread get the signal."""
+        signal.pthread_kill(threading.main_thread().ident or 0, self.signal)
+
+    async def hang(self) -> None:
+        """Hang until cancelled."""
+        try:
+            self.press()
+            await anyio.sleep_forever()
+        finally:
+            self.log.append("cancelled")
+
+    async def swallow(self) -> None:
+        """Press when cancelled, and go on."""
+        try:
+            await anyio.sleep_forever()
+        except BaseException:
+            self.press()
+            while not self.release.is_set():
+                with contextlib.suppress(BaseException):
+                    await anyio.to_thread.run_sync(self.release.wait)
+
+
+@unittest.skipUnless(hasattr(signal, "pthread_kill"), "signals can be sent to a thread on POSIX")
+@unittest.skipUnless(
+    threading.current_thread() is threading.main_thread(), "signals reach the main thread only"
+)
+class SignalTest(PortalTestCase):
+    """What a signal does to a wait; what it does to a process is in test_interrupt."""
+
+    def setUp(self) -> None:
+        """Make an application that no deadline ends."""
+        super().setUp()
+        self.app = Interrupting(self.release)
+        self.client = TestClient(self.app, timeout=None)
+
+    def test_request(self) -> None:
+        """Ctrl-C ends a request, which is cancelled; the same client can go on."""
+        with self.client:
+            with self.assertRaises(KeyboardInterrupt):
+                self.client.get("/hang")
+            self.assertEqual("ok", self.client.get("/").text)
+        self.assertEqual(["startup", "cancelled", "shutdown"], self.app.log)
+
+    def test_block(self) -> None:
+        """Ctrl-C ends the client's block without a shutdown."""
+        with self.assertRaises(KeyboardInterrupt):
+            with self.client:
+                self.client.get("/hang")
+        self.assertNotIn("shutdown", self.app.log)
+
+    def test_blocked_loop(self) -> None:
+        """Ctrl-C ends the client's block although its loop is blocked."""
+        with self.assertRaises(KeyboardInterrupt):
+            with self.client:
+                self.client.get("/block")
+
+    def test_close(self) -> None:
+        """A client that is closed after Ctrl-C does not wait for a blocked loop."""
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.get("/block")
+        self.client.close()
+
+    def test_way_out(self) -> None:
+        """What is left on the way out is told, as long as the loop answers."""
+
+        @contextlib.asynccontextmanager
+        async def manager() -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                self.app.log.append("left")
+
+        with self.assertRaises(KeyboardInterrupt):
+            with self.client, self.client.async_context(manager()):
+                with self.client.get("/stream", stream=True):
+                    self.client.get("/hang")
+        self.assertEqual(["startup", "cancelled", "told", "left"], self.app.log)
+
+    def test_blocked_way_out(self) -> None:
+        """What is left on the way out is not waited for when the loop is blocked."""
+        with self.assertRaises(KeyboardInterrupt):
+            with self.client, self.client.async_context(null_context()):
+                with self.client.get("/stream", stream=True):
+                    self.client.get("/block")
+        self.assertNotIn("told", self.app.log)
+
+    def test_startup(self) -> None:
+        """Ctrl-C ends a startup, and the loop with it."""
+        self.app.hangs_in = "startup"
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.__enter__()
+        self.assert_nothing_left()
+
+    def test_shutdown(self) -> None:
+        """Ctrl-C ends a shutdown, and the loop with it."""
+        self.app.hangs_in = "shutdown"
+        with self.assertRaises(KeyboardInterrupt):
+            with self.client:
+                pass
+        self.assert_nothing_left()
+
+    def test_grace(self) -> None:
+        """Ctrl-C ends the time that an application is given to stop after a deadline."""
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.get("/deaf", timeout=SHORT)
+        self.client.close()
+
+    def test_signal_handler(self) -> None:
+        """What a signal's handler raises comes out as it is, a TimeoutError too."""
+
+        def handle(number: int, frame: Any) -> None:
+            raise TimeoutError("the suite's own limit")
+
+        before = signal.signal(signal.SIGUSR1, handle)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        self.app.signal = signal.SIGUSR1
+        for timeout in (None, 10):
+            with self.assertRaisesRegex(TimeoutError, "the suite's own limit") as caught:
+                self.client.get("/hang", timeout=timeout)
+            self.assertNotIsInstance(caught.exception, DeadlineExceeded)
+        self.client.close()
 
 
 # -- what reports are made of ---------------------------------------------------------------------
