@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from .exceptions import DeadlineExceeded
 
 #: Seconds that what was cancelled, or asked to report, is given to come to its end.
 GRACE = 1.0
-# Seconds of a wait's first part.
-_FIRST_PART = 0.05
+# Seconds of one part of a wait.
+_PART = 0.25
 
 
 class Subject(Protocol):
@@ -88,13 +89,15 @@ class Answer:
         :param seconds: how long, ``None`` for ever
         :return: whether it came
         """
-        # In two parts: a signal that comes between the last look at signals and the kernel's wait
-        # does not end that wait, and is seen when the first part, a short one, is over.
-        first = _FIRST_PART if seconds is None else min(_FIRST_PART, seconds)
-        rest = -1 if seconds is None else seconds - first
-        if self._lock.acquire(timeout=first) or self._lock.acquire(timeout=rest):
-            # Whoever asks again has it at once.
-            self._lock.release()
+        # In parts: a signal that comes between the last look at signals and the kernel's wait does
+        # not end that wait, and is seen when the part is over.
+        left = math.inf if seconds is None else seconds
+        while not self._lock.acquire(timeout=min(_PART, left)):
+            left -= _PART
+            if left <= 0:
+                return self.given
+        # Whoever asks again has it at once.
+        self._lock.release()
         return self.given
 
 

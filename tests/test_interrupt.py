@@ -370,6 +370,23 @@ class InterruptTest(ProgramTestCase):
             )
         )
 
+    def test_end_of_loop(self) -> None:
+        """A loop that does not end, for a task on it is deaf, is given up."""
+        self.assert_interrupted(
+            """
+            async def deaf_in_the_end():
+                try:
+                    await anyio.sleep_forever()
+                except BaseException:
+                    await deaf()
+
+            with TestClient(App(), timeout=None) as client:
+                client.portal.start_task_soon(deaf_in_the_end)
+                client.get("/")
+            print("survived")
+            """
+        )
+
     def test_call(self) -> None:
         """A function on the loop that hangs is broken off, and a task that is waited for."""
         self.assert_interrupted(
