@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ._backend import is_cancellation
-from ._calls import GRACE, Wait
+from ._calls import Wait
 from ._connection import Connection
 from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
@@ -259,7 +259,7 @@ class RunningApplication:
         for connection in list(self._open):
             if connection.ended:
                 continue
-            seconds = None if self.timeout is None else self.timeout + GRACE
+            seconds = None if self.timeout is None else self.timeout + portal.grace
             wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
             portal.run(wait, connection.lose)
             if connection not in self._dropped:
@@ -310,7 +310,7 @@ class RunningApplication:
             portal.raise_unreported_failure()
             if abruptly or portal.interrupted:
                 portal.post_stop()
-                portal.join(GRACE)
+                portal.join(portal.grace)
             elif portal.usable:
                 return [
                     f"the application left something running; what can be, was cancelled: {text}"

@@ -15,8 +15,6 @@ import anyio
 
 from .exceptions import DeadlineExceeded
 
-#: Seconds that what was cancelled, or asked to report, is given to come to its end.
-GRACE = 1.0
 # Seconds of one part of a wait.
 _PART = 0.25
 

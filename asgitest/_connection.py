@@ -11,7 +11,6 @@ import anyio
 import anyio.lowlevel
 
 from ._backend import is_cancellation
-from ._calls import GRACE
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
@@ -89,7 +88,7 @@ class Connection(Generic[P]):
                 self.protocol.finish(raised=False)
         if self._portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
-            with anyio.move_on_after(GRACE):
+            with anyio.move_on_after(self._portal.grace):
                 await self._portal.generators.settle(self._iterated)
         self.ended = True
         self.notify()

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from ._application import RunningApplication
-from ._calls import GRACE, Wait
+from ._calls import Wait
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._http_connection import HTTPConnection, HTTPProgress
 from ._options import CLIENT_TIMEOUT, ClientOptions
@@ -99,7 +99,7 @@ class Exchange:
 
     def wait_for_close(self) -> Wait:
         """Return the deadline of a wait for the application's end, its second included."""
-        seconds = None if self._seconds is None else self._seconds + GRACE
+        seconds = None if self._seconds is None else self._seconds + self.portal.grace
         return self._wait("to end after its response was closed", seconds)
 
     def _step(self, wait: Wait, chunk: bytes | None, more_body: bool, goal: Any) -> HTTPProgress:
@@ -184,10 +184,11 @@ class StreamedBody(Body):
         if not progress.ended:
             progress, had_to_cancel = self._exchange.leave()
         if had_to_cancel:
+            exchange = self._exchange
             warn(
                 f"the application had to be cancelled: its client closed the response to "
-                f"{self._exchange.connection.name}, and it did not end within {GRACE:g} s of "
-                f"being told (http.disconnect from receive())",
+                f"{exchange.connection.name}, and it did not end within "
+                f"{exchange.portal.grace:g} s of being told (http.disconnect from receive())",
                 ASGIWarning,
             )
         raise_failure(self._exchange.portal, progress, self._raises)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from ._calls import GRACE
 from ._connection import UNREAD_LIMIT, Connection
 from ._interface import ASGIApplication
 from ._portal import Portal
@@ -126,7 +125,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
         What it raises then belongs to the response. One that goes on (background work) is not
         waited for here: closing the response does that.
         """
-        with anyio.move_on_after(GRACE):
+        with anyio.move_on_after(self._portal.grace):
             await self.wait_ended()
         return self._progress()
 
@@ -143,7 +142,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
         self.protocol.disconnect()
         self.notify()
         if self.protocol.disconnected:
-            with anyio.move_on_after(GRACE):
+            with anyio.move_on_after(self._portal.grace):
                 await self.wait_ended()
         had_to_cancel = self.protocol.disconnected and not self.ended
         if had_to_cancel:

@@ -19,7 +19,7 @@ import anyio.from_thread
 import anyio.lowlevel
 
 from ._backend import BACKEND_MODULES, PolicyKeeper, is_cancellation, mark_backend, running_loop
-from ._calls import GRACE, Answer, Call, Subject, Wait
+from ._calls import Answer, Call, Subject, Wait
 from ._contexts import held_open
 from ._debugger import is_debugging
 from ._future_calls import FutureCall, TaskStatus
@@ -43,8 +43,11 @@ class Portal:
     :param backend: ``"asyncio"``, ``"uvloop"`` or ``"trio"``
     :param backend_options: keyword arguments for the backend's ``run``
     :param timeout: deadline in seconds of :meth:`call` and its like, ``None`` for none
+    :cvar grace: seconds that what was cancelled, or asked to report, is given to come to its end
     :ivar interrupted: whether a wait was broken off, so that nobody should wait again
     """
+
+    grace = 1.0
 
     def __init__(
         self,
@@ -109,7 +112,7 @@ class Portal:
         self._thread.join(seconds)
         for thread in self._worker_threads():
             # They cannot be cancelled, so that waiting for longer brings nothing.
-            thread.join(GRACE)
+            thread.join(self.grace)
 
     @property
     def thread_name(self) -> str:
@@ -148,7 +151,7 @@ class Portal:
         context = contextvars.copy_context()
         context.run(mark_backend, self._backend)
         self.post(context.run, lambda: answer.give("\n".join(describe_leftovers(self._own_tasks))))
-        if answer.wait(GRACE):
+        if answer.wait(self.grace):
             return f"{answer.value}\n{describe_threads()}".strip()
         return f"{describe_thread(self._thread)}\n{describe_threads()}".strip()
 
@@ -228,8 +231,8 @@ class Portal:
         """
         answer = Answer()
         self.post(lambda: answer.give(self._stopping))
-        if self._stopping or not answer.wait(GRACE) or answer.value:
-            self._thread.join(GRACE)
+        if self._stopping or not answer.wait(self.grace) or answer.value:
+            self._thread.join(self.grace)
             raise self._ended_error()
 
     # -- what anyio's portal offers ----------------------------------------------------------
@@ -400,7 +403,7 @@ class Portal:
 
     def _hurried_result(self, call: Call, wait: Wait, interrupt: KeyboardInterrupt) -> Any:
         # Some with block or finally clause that Ctrl-C leaves; it must not become a wait.
-        if not call.answer.wait(GRACE):
+        if not call.answer.wait(self.grace):
             self.interrupted = True
             self.post(self._cancel, call, wait)
             raise interrupt
@@ -422,18 +425,18 @@ class Portal:
         with contextlib.suppress(RuntimeError):
             self.spawn(self._report_and_cancel, call, wait, subject, report, stopped)
         text = [f"{wait.seconds:g} s passed while waiting for {wait.waiting_for}."]
-        if report.wait(GRACE):
+        if report.wait(self.grace):
             text += [report.value, describe_threads()]
         if not report.given or (wait.cancels_subject and not self._has_stopped(stopped)):
             text.append(self._describe_abandonment(subject, report.given))
         return wait.error("\n".join(filter(None, text)), waiting_for=wait.waiting_for)
 
     def _has_stopped(self, stopped: Answer) -> bool:
-        return stopped.wait(2 * GRACE) and stopped.value is True
+        return stopped.wait(2 * self.grace) and stopped.value is True
 
     def _describe_abandonment(self, subject: Subject, answered: bool) -> str:
         if answered:
-            self._abandon(f"its task did not stop within {GRACE:g} s of being cancelled")
+            self._abandon(f"its task did not stop within {self.grace:g} s of being cancelled")
             return f"The application did not stop when it was cancelled: {self._abandoned}."
         # Nothing runs on the loop now, so that reading the subject from here is safe.
         stack = describe_thread(self._thread)
@@ -459,7 +462,7 @@ class Portal:
             report.give(f"(The report could not be written: {shorten(error)})")
         self._cancel(call, wait)
         has_stopped = False
-        with anyio.move_on_after(GRACE):
+        with anyio.move_on_after(self.grace):
             await call.wait_ended()
             if wait.cancels_subject:
                 await subject.wait_ended()

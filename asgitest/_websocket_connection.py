@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from ._calls import GRACE
 from ._connection import UNREAD_LIMIT, Connection
 from ._interface import ASGIApplication
 from ._portal import Portal
@@ -110,13 +109,13 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         here, what the application does about it must not depend on luck.
         """
         if self._has_unanswered:
-            with anyio.move_on_after(GRACE):
+            with anyio.move_on_after(self._portal.grace):
                 await self.until(lambda: not self._has_unanswered or self.protocol.closed)
 
     async def lose(self) -> None:
         """Lose the connection, give the application a moment to end, then cancel it."""
         self.disconnect(1006, "")
-        with anyio.move_on_after(GRACE):
+        with anyio.move_on_after(self._portal.grace):
             await self.wait_ended()
         if not self.ended:
             self.cancel()

@@ -9,8 +9,10 @@ import threading
 import unittest
 import warnings
 from typing import Any
+from unittest import mock
 
 from asgitest import TestClient
+from asgitest._portal import Portal
 
 
 def _warm_up() -> None:
@@ -63,6 +65,12 @@ class CleanTestCase(unittest.TestCase):
             # Perhaps of a cycle that nobody has collected so far; too slow to do for every test.
             gc.collect()
         self.assertEqual(set(), open_files() - self._files_before, "files were left open")
+
+    def hurry(self) -> None:
+        """Let what is known not to come be waited for a short time only, until the test ends."""
+        patch = mock.patch.object(Portal, "grace", 0.15)
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def enter_client(self, app: Any, **options: Any) -> TestClient:
         """Return a client that is entered, and left at the end of the test.

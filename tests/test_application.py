@@ -95,6 +95,7 @@ class BlockedLoopTest(CleanTestCase):
 
     def test_next_request(self) -> None:
         """The next request runs on a new loop, with a lifespan of its own and a new state."""
+        self.hurry()
         app = Application()
         with released(app):
             with TestClient(app) as client:
@@ -110,6 +111,7 @@ class BlockedLoopTest(CleanTestCase):
 
     def test_without_a_lifespan(self) -> None:
         """A client that was not entered gets a new loop, and still no lifespan."""
+        self.hurry()
         app = Application()
         with released(app):
             client = TestClient(app)
@@ -121,6 +123,7 @@ class BlockedLoopTest(CleanTestCase):
 
     def test_lifespan_that_fails_to_start_again(self) -> None:
         """When the new lifespan fails, every call says so until one succeeds."""
+        self.hurry()
         app = Application(2, 3)
         with released(app):
             with TestClient(app) as client:
@@ -134,6 +137,7 @@ class BlockedLoopTest(CleanTestCase):
 
     def test_leaving_at_once(self) -> None:
         """A client whose loop was abandoned can be left; there is nothing left to shut down."""
+        self.hurry()
         app = Application()
         with released(app):
             with TestClient(app) as client:
@@ -143,6 +147,7 @@ class BlockedLoopTest(CleanTestCase):
 
     def test_session_on_the_abandoned_loop(self) -> None:
         """A WebSocket of the abandoned loop says what became of it, and can be left."""
+        self.hurry()
         app = Application()
         with released(app):
             with TestClient(app) as client:
@@ -155,6 +160,7 @@ class BlockedLoopTest(CleanTestCase):
 
     def test_class_of_tests(self) -> None:
         """In a test case the test that blocked fails, and the next one passes."""
+        self.hurry()
         application = Application()
 
         class Case(ASGITestCase):
@@ -208,6 +214,7 @@ class DeadLoopTest(CleanTestCase):
 
     def test_leaving_at_once(self) -> None:
         """A client whose loop has ended, and whose test was told so, can be left."""
+        self.hurry()
         app = self.application()
         with TestClient(app) as client:
             with self.assertRaises(ASGITestError):

@@ -1270,6 +1270,7 @@ class VerdictTest(CaseTestCase):
 
     def test_blocked_loop(self) -> None:
         """A test that blocks the loop fails once, and the next one has a working client."""
+        self.hurry()
         release = threading.Event()
         before = running_threads()
 

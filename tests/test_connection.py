@@ -57,6 +57,7 @@ class CornerTest(CleanTestCase):
 
     def test_expired_receive_hurries_the_end(self) -> None:
         """After a receive that expired, leaving the block gives a deaf application a second."""
+        self.hurry()
         client = self.new_client(deaf, timeout=30)
         with self.assertRaises(DeadlineExceeded) as caught:
             with client.websocket_connect("/") as session:
@@ -66,6 +67,7 @@ class CornerTest(CleanTestCase):
 
     def test_deaf_application_at_the_clients_end(self) -> None:
         """A WebSocket that was left open is told, given a second, and cancelled."""
+        self.hurry()
         client = TestClient(deaf)
         session = client.websocket_connect("/")
         session.__enter__()

@@ -292,6 +292,7 @@ class WaitTest(DeadlineTestCase):
 
     def test_close_of_stream(self) -> None:
         """The wait for an application that goes on behind its response has a deadline."""
+        self.hurry()
         response = self.client.get("/sleep_behind_body", stream=True)
         self.assertEqual(b"ok", response.content)
         with self.assert_deadline(
@@ -392,6 +393,7 @@ class WaitTest(DeadlineTestCase):
 
     def test_blocked_loop(self) -> None:
         """A blocked loop is shown with the stack of its thread, which is abandoned."""
+        self.hurry()
         with self.assert_deadline(
             "to answer",
             "The event loop is blocked; its thread stands here:\n",
@@ -403,12 +405,14 @@ class WaitTest(DeadlineTestCase):
 
     def test_blocked_loop_on_websocket(self) -> None:
         """A WebSocket that blocks the loop meets its deadline once, and the block can be left."""
+        self.hurry()
         with self.assert_deadline("to accept or close", place("blocks the loop"), error=_REQUEST):
             with self.client.websocket_connect("/block"):
                 self.fail("the block was entered")
 
     def test_deaf_application(self) -> None:
         """An application that swallows its cancellation is named and abandoned."""
+        self.hurry()
         with self.assert_deadline(
             "to answer",
             place("is deaf"),
@@ -698,6 +702,7 @@ class TextTest(DeadlineTestCase):
 
     def test_threads(self) -> None:
         """The text shows the worker threads that do something, each by its name."""
+        self.hurry()
         with self.assert_deadline(
             "to answer", "Thread '", place("blocks a thread"), error=_REQUEST
         ):
@@ -885,6 +890,7 @@ class FrameworkTest(DeadlineTestCase):
 
     def test_plain_endpoint(self) -> None:
         """A plain endpoint of Starlette's is shown, which runs in a worker thread."""
+        self.hurry()
         self.assert_shown(Starlette(routes=ROUTES), "/endpoint", "blocking endpoint", (False,))
 
     def test_async_generator(self) -> None:
@@ -893,11 +899,13 @@ class FrameworkTest(DeadlineTestCase):
 
     def test_plain_generator(self) -> None:
         """The plain generator of a StreamingResponse is shown, which runs in a worker thread."""
+        self.hurry()
         app = Starlette(routes=ROUTES)
         self.assert_shown(app, "/stream_blocking", "blocking generator", (True,))
 
     def test_middleware(self) -> None:
         """All of these are shown behind a BaseHTTPMiddleware, which runs them in other tasks."""
+        self.hurry()
         middleware = [Middleware(BaseHTTPMiddleware, dispatch=pass_on)] * 2
         app = Starlette(routes=ROUTES, middleware=middleware)
         for path, comment, streamed in (

@@ -1175,6 +1175,7 @@ class LeftoverTest(CleanTestCase):
     @unittest.skipIf(BACKEND == "trio", "trio's worker threads belong to all of its loops")
     def test_worker_thread(self) -> None:
         """A worker thread that runs on is reported by its name and where it stands."""
+        self.hurry()
         started, release = threading.Event(), threading.Event()
         threads: list[threading.Thread] = []
 

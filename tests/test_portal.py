@@ -187,6 +187,7 @@ class CallTest(PortalTestCase):
 
     def test_deadline_of_deaf_function(self) -> None:
         """A function that does not stop when cancelled costs the loop, not the client."""
+        self.hurry()
         client = self.new_client(hello, timeout=SHORT)
 
         async def deaf() -> None:
@@ -256,6 +257,7 @@ class OwnThreadTest(PortalTestCase):
 
     def test_close(self) -> None:
         """To close the client is refused."""
+        self.hurry()
         self.assert_refused(lambda client: client.close())
 
     def test_worker_thread(self) -> None:
@@ -419,6 +421,7 @@ class TaskTest(PortalTestCase):
 
     def test_start_task_on_blocked_loop(self) -> None:
         """A task that blocks the loop meets the deadline, and nothing else is heard of it."""
+        self.hurry()
 
         async def blocks(*, task_status: Any) -> None:
             self.release.wait()
@@ -838,6 +841,7 @@ class EndedLoopTest(PortalTestCase):
 
     def test_slow_clean_up(self) -> None:
         """The waiting call tells who ended the loop although other tasks take their time."""
+        self.hurry()
         response = self.client.get("/slow", stream=True)
         with self.assertRaisesRegex(ASGITestError, "a task that the application started raised"):
             self.client.get("/exit")
@@ -846,6 +850,7 @@ class EndedLoopTest(PortalTestCase):
 
     def test_next_call(self) -> None:
         """The next call runs on a new loop, with a new lifespan."""
+        self.hurry()
         self.assertEqual("1", self.client.get("/").text)
         with self.assertRaises(ASGITestError):
             self.client.get("/exit")
@@ -884,6 +889,7 @@ class AbandonedLoopTest(PortalTestCase):
 
     def test_thread_is_named(self) -> None:
         """The text names the thread that was abandoned."""
+        self.hurry()
         name = self.client.portal.thread_name
         with self.assertRaises(DeadlineExceeded) as caught:
             self.client.get("/block")
@@ -891,11 +897,13 @@ class AbandonedLoopTest(PortalTestCase):
 
     def test_next_call(self) -> None:
         """The next call runs on a new loop, with a new lifespan."""
+        self.hurry()
         self.abandon_loop(self.client)
         self.assertEqual("2", self.client.get("/").text)
 
     def test_failing_restart(self) -> None:
         """A lifespan that fails when it is started again fails for every call, not for one."""
+        self.hurry()
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "lifespan" and starts:
@@ -914,6 +922,7 @@ class AbandonedLoopTest(PortalTestCase):
 
     def test_waiting_calls(self) -> None:
         """Calls without a deadline that wait in other threads are ended, and futures."""
+        self.hurry()
         future = self.client.portal.start_task_soon(anyio.sleep_forever)
         other = self.in_thread(lambda: self.client.get("/wait", timeout=None))
         self.assertTrue(self.app.begun.wait(10))
@@ -924,6 +933,7 @@ class AbandonedLoopTest(PortalTestCase):
 
     def test_released_thread(self) -> None:
         """A thread that was abandoned ends by itself when it is let go."""
+        self.hurry()
         thread = self.client.call(threading.current_thread)
         self.abandon_loop(self.client)
         self.assertTrue(thread.is_alive())
@@ -933,6 +943,7 @@ class AbandonedLoopTest(PortalTestCase):
 
     def test_call_that_never_began(self) -> None:
         """A call that the blocked loop could not even begin is not made up for later."""
+        self.hurry()
         thread = self.client.call(threading.current_thread)
         made: list[str] = []
         begun = threading.Event()
@@ -951,6 +962,7 @@ class AbandonedLoopTest(PortalTestCase):
 
     def test_close(self) -> None:
         """A client whose loop was abandoned is closed without a word."""
+        self.hurry()
         client = TestClient(self.app, timeout=SHORT)
         with client:
             self.abandon_loop(client)
@@ -976,6 +988,7 @@ class LeftoverTest(PortalTestCase):
     @unittest.skipIf(ON_TRIO, "trio lets no task outlive its nursery")
     def test_deaf_task(self) -> None:
         """A task that keeps the loop from ending is named, and the thread abandoned."""
+        self.hurry()
 
         async def deaf() -> None:
             while not self.release.is_set():
@@ -992,6 +1005,7 @@ class LeftoverTest(PortalTestCase):
 
     def test_blocked_at_close(self) -> None:
         """A task that blocks the loop when the client is closed is named."""
+        self.hurry()
         begun = threading.Event()
 
         def blocks() -> None:
@@ -1007,6 +1021,7 @@ class LeftoverTest(PortalTestCase):
     @unittest.skipIf(ON_TRIO, "worker threads of trio belong to no loop")
     def test_thread(self) -> None:
         """A worker thread that was left is named, with the line where it stands."""
+        self.hurry()
         begun = threading.Event()
 
         def left_running() -> None:
@@ -1199,12 +1214,14 @@ class SignalTest(PortalTestCase):
 
     def test_blocked_loop(self) -> None:
         """Ctrl-C ends the client's block although its loop is blocked."""
+        self.hurry()
         with self.assertRaises(KeyboardInterrupt):
             with self.client:
                 self.client.get("/block")
 
     def test_close(self) -> None:
         """A client that is closed after Ctrl-C does not wait for a blocked loop."""
+        self.hurry()
         with self.assertRaises(KeyboardInterrupt):
             self.client.get("/block")
         self.client.close()
@@ -1227,6 +1244,7 @@ class SignalTest(PortalTestCase):
 
     def test_blocked_way_out(self) -> None:
         """What is left on the way out is not waited for when the loop is blocked."""
+        self.hurry()
         with self.assertRaises(KeyboardInterrupt):
             with self.client, self.client.async_context(null_context()):
                 with self.client.get("/stream", stream=True):
@@ -1250,6 +1268,7 @@ class SignalTest(PortalTestCase):
 
     def test_grace(self) -> None:
         """Ctrl-C ends the time that an application is given to stop after a deadline."""
+        self.hurry()
         with self.assertRaises(KeyboardInterrupt):
             self.client.get("/deaf", timeout=SHORT)
         self.client.close()

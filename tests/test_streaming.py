@@ -392,6 +392,7 @@ class PiecesTest(StreamTestCase):
 
     def test_end_before_the_application_returns(self) -> None:
         """The end of the body can be read although the application goes on (HTTP-BODY-04)."""
+        self.hurry()
         gates: list[Gate] = []
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -782,6 +783,7 @@ class CloseTest(StreamTestCase):
 
     def test_had_to_be_cancelled(self) -> None:
         """An application that ignores the disconnect is cancelled, and the test is warned."""
+        self.hurry()
         log: list[str] = []
 
         async def ignores(scope: Any, receive: Any, send: Any) -> None:

@@ -1626,7 +1626,7 @@ class TestClosesTest(WebSocketTestCase):
 
         for app in (publisher, Recorder(), silent, echo):
             client = self.enter_client(app, timeout=5)
-            with mock.patch("asgitest._websocket_connection.GRACE", 3600):
+            with mock.patch.object(Portal, "grace", 3600):
                 with client.websocket_connect("/") as session:
                     session.send_text("a")
                 with client.websocket_connect("/"):
@@ -1799,6 +1799,7 @@ class TestClosesTest(WebSocketTestCase):
 
     def test_session_that_was_not_left_and_ignores_its_end(self) -> None:
         """What ignores that its client is closed is cancelled, and comes to its end."""
+        self.hurry()
         ended = []
 
         @websocket_app
