@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import threading
 import unittest
 import warnings
@@ -35,6 +36,13 @@ def _warm_up_done() -> None:
 
 
 _warm_up()
+
+# A shell ignores it for what it runs in the background, and children inherit that.
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Threads that belong to nobody: trio keeps idle workers for all its loops, and ends them itself.
 _SHARED_THREADS = ("Trio thread", "Trio worker thread")
