@@ -210,3 +210,11 @@ def reason_phrase(status: int) -> str:
         return http.HTTPStatus(status).phrase
     except ValueError:
         return ""
+
+
+def describe_status(status: int) -> str:
+    """Return a status with its phrase.
+
+    :param status: status code
+    """
+    return f"{status} {reason_phrase(status)}".rstrip()

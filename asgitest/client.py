@@ -15,6 +15,7 @@ from ._application import RunningApplication
 from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions, replace_options
 from ._portal import Portal
 from ._protocol._texts import shorten
+from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
 from .exceptions import ASGITestError, add_note
 from .websocket import WebSocketSession
@@ -299,7 +300,11 @@ class TestClient(requests.Session):
         # Always said, for requests passes a None on to redirects if nothing was.
         timeout = kwargs.get("timeout", CLIENT_TIMEOUT)
         kwargs["timeout"] = NO_DEADLINE if timeout is None else timeout
-        return super().send(request, **kwargs)
+        try:
+            return super().send(request, **kwargs)
+        except requests.TooManyRedirects as error:
+            error.args = (describe_chain(error),)
+            raise
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request with the client's settings, as requests does.

@@ -34,7 +34,7 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(n for n in dir(builtins) if not n.startswith('_'))})"),
     (
         r"py:.*",
-        r"(anyio|asyncio|collections|concurrent|contextlib|functools|http|json|logging|os|requests"
+        r"(anyio|asyncio|collections|concurrent|contextlib|datetime|functools|http|json|logging|os|requests"
         r"|ssl|starlette|trio|types|typing|typing_extensions|unittest|urllib|urllib3|uvloop"
         r"|warnings)(\..*)?",
     ),

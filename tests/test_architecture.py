@@ -68,13 +68,35 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_opened_websocket",
                 "_options",
                 "_raw_response",
+                "_redirects",
                 "_request",
                 "client",
                 "websocket",
             }
         ),
     ),
-    ("test case", frozenset({"assertions", "case"})),
+    (
+        "test case",
+        frozenset(
+            {
+                "_cookie_assertions",
+                "_cookies",
+                "_descriptions",
+                "_differences",
+                "_expectations",
+                "_failing",
+                "_json_assertions",
+                "_json_differences",
+                "_redirect_assertions",
+                "_response_assertions",
+                "_response_content",
+                "_statuses",
+                "_websocket_assertions",
+                "assertions",
+                "case",
+            }
+        ),
+    ),
     # The package itself gives the public names of all layers.
     ("package", frozenset({""})),
 )

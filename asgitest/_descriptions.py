@@ -1,0 +1,116 @@
+"""What a failure shows of an exchange or a WebSocket, as text."""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ._raw_response import describe_status
+from ._redirects import describe_redirect
+from ._response_content import decode, header_pairs, is_read, text_encodings
+from ._stacks import is_ours
+
+if TYPE_CHECKING:
+    from .websocket import WebSocketSession
+
+# Characters of a body that a failure shows.
+_BODY_LIMIT = 2000
+# Characters of a request's body that a failure shows.
+_REQUEST_BODY_LIMIT = 500
+# All but line ends, tabulators, form feeds and the escapes of a terminal.
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+
+
+def describe_exchange(response: Any) -> str:
+    """Return a response and what led to it as text.
+
+    :param response: a :class:`requests.Response`
+    """
+    request = response.request
+    parts = [f"{request.method} {request.url}", *_describe_request_body(request.body)]
+    if response.history:
+        parts.append("Redirects:")
+        parts += [f"  {describe_redirect(redirect)}" for redirect in response.history]
+    parts.append(f"Response: {describe_status(response.status_code)}")
+    parts += [f"  {name}: {value}" for name, value in header_pairs(response)]
+    parts.append(describe_body(response))
+    return "\n".join([*parts, *_describe_hidden(getattr(response, "server_exception", None))])
+
+
+def describe_session(session: WebSocketSession) -> str:
+    """Return the messages of a WebSocket as text, and what was raised and hidden behind it.
+
+    :param session: a session that was entered
+    """
+    return "\n".join([session.describe(), *_describe_hidden(session.server_exception)])
+
+
+def describe_body(response: Any) -> str:
+    """Return a response's body as text: JSON indented, text cut, binary data described.
+
+    :param response: a :class:`requests.Response`; a streamed one that was not read is left alone
+    """
+    if not is_read(response):
+        return "The body is streamed and was not read to its end."
+    if response._content is False:
+        return "The body was streamed and read piece by piece; nothing of it was kept."
+    content: bytes = response.content
+    if not content:
+        return "The body is empty."
+    text = _readable(content, text_encodings(response))
+    if text is None:
+        return f"The body is binary: {len(content)} bytes, which begin with {content[:32]!r}"
+    return f"Body:\n{_cut(_indent_json(text), _BODY_LIMIT)}"
+
+
+def _describe_request_body(body: Any) -> Iterable[str]:
+    if isinstance(body, str):
+        body = body.encode()
+    if not body:
+        return
+    if not isinstance(body, bytes):
+        yield "The request's body was streamed."
+        return
+    text = _readable(body, ["utf-8"])
+    if text is None:
+        yield f"The request's body is binary: {len(body)} bytes, which begin with {body[:32]!r}"
+    else:
+        yield f"Request body:\n{_cut(_indent_json(text), _REQUEST_BODY_LIMIT)}"
+
+
+def _describe_hidden(error: BaseException | None) -> Iterable[str]:
+    if error is None:
+        return
+    yield "The application raised, and raise_server_exceptions=False hid it:"
+    frames = error.__traceback__
+    while (
+        frames is not None
+        and frames.tb_next is not None
+        and is_ours(frames.tb_frame.f_code.co_filename)
+    ):
+        frames = frames.tb_next
+    yield "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+
+
+def _readable(content: bytes, encodings: list[str]) -> str | None:
+    text = decode(content, encodings)
+    return None if text is None or _CONTROL_CHARACTERS.search(text) else text
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n... ({len(text) - limit} more characters)"
+
+
+def _indent_json(text: str) -> str:
+    try:
+        value = json.loads(text)
+        if isinstance(value, (dict, list)):
+            return json.dumps(value, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        pass
+    return text

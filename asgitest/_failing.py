@@ -1,0 +1,67 @@
+"""How an assertion of a mixin fails: as unittest's own do, with ``msg`` and ``longMessage``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ._descriptions import describe_exchange, describe_session
+from .exceptions import DeadlineExceeded
+
+if TYPE_CHECKING:
+    import unittest
+
+    from .websocket import WebSocketSession
+
+    #: What the mixins are mixed into.
+    TestCaseMixin = unittest.TestCase
+else:
+    TestCaseMixin = object
+
+# unittest leaves the frames of modules that say this out of a failure's traceback.
+__unittest = True
+
+
+def fail(case: unittest.TestCase, msg: Any, text: str) -> NoReturn:
+    """Fail with a text.
+
+    :param case: the test case
+    :param msg: what the test wants to be said beside it, or instead
+    :param text: what is wrong
+    """
+    raise case.failureException(case._formatMessage(msg, text))
+
+
+def fail_exchange(case: unittest.TestCase, msg: Any, problem: str, response: Any) -> NoReturn:
+    """Fail because of a response, with what led to it.
+
+    :param case: the test case
+    :param msg: what the test wants to be said beside it, or instead
+    :param problem: what was expected, and what came
+    :param response: a :class:`requests.Response`
+    """
+    fail(case, msg, f"{problem}\n\n{describe_exchange(response)}")
+
+
+def fail_session(
+    case: unittest.TestCase, msg: Any, problem: str, session: WebSocketSession
+) -> NoReturn:
+    """Fail because of a WebSocket, with its messages.
+
+    :param case: the test case
+    :param msg: what the test wants to be said beside it, or instead
+    :param problem: what was expected, and what came
+    :param session: the session, which was entered
+    """
+    fail(case, msg, f"{problem}\n\n{describe_session(session)}")
+
+
+def fail_late(case: unittest.TestCase, msg: Any, problem: str, error: DeadlineExceeded) -> NoReturn:
+    """Fail because a deadline passed; what is raised is still a :class:`DeadlineExceeded`.
+
+    :param case: the test case
+    :param msg: what the test wants to be said beside it, or instead
+    :param problem: what was expected
+    :param error: what was raised, its text a report of where everything stands
+    """
+    error.args = (case._formatMessage(msg, f"{problem}: {error}"),)
+    raise error.with_traceback(None)
