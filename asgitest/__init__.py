@@ -17,6 +17,7 @@ from .exceptions import (
     WebSocketDenied,
     WebSocketDisconnect,
 )
+from .mixin import ASGITestMixin
 from .websocket import WebSocketSession
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ __all__ = [
     "ASGIAssertions",
     "ASGITestCase",
     "ASGITestError",
+    "ASGITestMixin",
     "ASGIWarning",
     "ClientDisconnected",
     "DeadlineExceeded",

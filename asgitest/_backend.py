@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -52,6 +53,18 @@ def mark_backend(backend: str) -> None:
     """
     if _current_library is not None:  # pragma: no branch - see above
         _current_library.set(backend)
+
+
+def innermost_scope() -> object:
+    """Return what stands for the innermost cancel scope of the current task.
+
+    anyio tells nothing of it; where the libraries do not either, it is always the same.
+    """
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        return getattr(trio.lowlevel.current_task(), "_cancel_status", None)
+    states = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", {})
+    return getattr(states.get(asyncio.current_task()), "cancel_scope", None)
 
 
 class PolicyKeeper:

@@ -20,7 +20,12 @@ _PART = 0.25
 
 
 class Subject(Protocol):
-    """What a thread waits for, as far as a report about it is concerned."""
+    """What a thread waits for, as far as a report about it is concerned.
+
+    :ivar title: what reports call it
+    """
+
+    title: str
 
     def describe(self) -> str:
         """Tell, in lines, where the subject stands."""
@@ -44,6 +49,7 @@ class Wait:
     :ivar subject: what is reported about, ``None`` if the call itself is all there is
     :ivar cancels_subject: whether the subject ends when the deadline passes
     :ivar error: builds the exception to raise then, from a text and ``waiting_for``
+    :ivar moved: tells how many seconds are left, if the deadline was moved meanwhile
     """
 
     seconds: float | None
@@ -51,6 +57,11 @@ class Wait:
     subject: Subject | None = None
     cancels_subject: bool = True
     error: Callable[..., DeadlineExceeded] = DeadlineExceeded
+    moved: Callable[[], float] | None = None
+
+    def seconds_left(self) -> float:
+        """Return how long to wait on when ``seconds`` have passed; nothing is left of most."""
+        return 0.0 if self.moved is None else self.moved()
 
 
 class Answer:
@@ -106,7 +117,10 @@ class Call:
     :param args: its positional arguments
     :param keywords: its keyword arguments
     :ivar answer: ``(error, result)``, of which one is ``None``
+    :ivar thread: identifier of the thread that waits
     """
+
+    title = "The application"
 
     def __init__(
         self,
@@ -115,6 +129,7 @@ class Call:
         keywords: dict[str, Any] | None = None,
     ) -> None:
         self.answer = Answer()
+        self.thread = threading.get_ident()
         self._function = function
         self._args = args
         self._keywords = keywords or {}

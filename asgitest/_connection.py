@@ -45,6 +45,7 @@ class Connection(Generic[P]):
     :ivar ended: whether the application is through
     """
 
+    title = "The application"
     #: What ``receive()`` waits for, in words.
     awaited = ""
 

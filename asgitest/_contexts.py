@@ -19,6 +19,8 @@ T = TypeVar("T")
 class _HeldOpen:
     """One asynchronous context manager, entered and left in one task, as task groups demand."""
 
+    title = "The application"
+
     def __init__(self, manager: AbstractAsyncContextManager[Any]) -> None:
         self._manager = manager
         self._entered = anyio.Event()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ._application import RunningApplication
+from ._awaiting import await_within
 from ._calls import Wait
 from ._failure import RequestDeadlineExceeded, raise_failure
 from ._options import ClientOptions
@@ -24,6 +27,7 @@ class OpenedWebSocket(Body):
     :param seconds: deadline of each wait, ``None`` for none
     :ivar progress: how far the WebSocket came
     :ivar hidden_error: what the application raised, if the test does not want it
+    :ivar is_on_loop: whether the session is in the hand of a coroutine on the loop
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class OpenedWebSocket(Body):
         self.seconds = seconds
         self.progress: WebSocketProgress
         self.hidden_error: BaseException | None = None
+        self.is_on_loop = False
         self._running = running
         self._portal = portal
         self._raises = options.raise_server_exceptions
@@ -82,6 +87,9 @@ class OpenedWebSocket(Body):
 
         :param event: the event
         """
+        if self.is_on_loop:
+            self.connection.add_event(event)
+            return
         self._portal.check_thread("an event to be sent")
         self._portal.post(self.connection.add_event, event)
 
@@ -91,6 +99,9 @@ class OpenedWebSocket(Body):
         :param code: code of the close
         :param reason: reason of the close
         """
+        if self.is_on_loop:
+            self.connection.disconnect(code, reason)
+            return
         self._portal.check_thread("the WebSocket to close")
         self._portal.post(self.connection.disconnect, code, reason)
 
@@ -105,19 +116,37 @@ class OpenedWebSocket(Body):
         __tracebackhide__ = True
         message = self._take()
         if message is None:
-            wait = Wait(
-                seconds,
-                f"a message from the application ({self.connection.name})",
-                subject=self.connection,
-                # The test may go on with this WebSocket; leaving it ends the application.
-                cancels_subject=False,
-                error=DeadlineExceeded,
-            )
+            wait = self._wait_for_message(seconds)
             self.progress = self._portal.run(wait, self.connection.wait_message)
             message = self._take()
         if message is None:
             self._raise_failure()
         return message
+
+    async def take_on_loop(self, seconds: float | None) -> Message | None:
+        """Do as :meth:`take`, in a coroutine on the loop.
+
+        :param seconds: the deadline, ``None`` for none
+        """
+        __tracebackhide__ = True
+        message = self._take()
+        if message is None:
+            wait = self._wait_for_message(seconds)
+            self.progress = await await_within(self._portal, wait, self.connection.wait_message)
+            message = self._take()
+        if message is None:
+            self._raise_failure()
+        return message
+
+    def _wait_for_message(self, seconds: float | None) -> Wait:
+        return Wait(
+            seconds,
+            f"a message from the application ({self.connection.name})",
+            subject=self.connection,
+            # The test may go on with this WebSocket; leaving it ends the application.
+            cancels_subject=False,
+            error=DeadlineExceeded,
+        )
 
     def leave(self, code: int, reason: str, seconds: float | None) -> None:
         """End the WebSocket and wait for the application.
@@ -129,19 +158,39 @@ class OpenedWebSocket(Body):
         :raises BaseException: what the application raised, unless it was raised already
         """
         __tracebackhide__ = True
+        if self._begin_to_leave():
+            wait = self._wait_for_end(seconds)
+            self.progress = self._portal.run(wait, self.connection.leave, code, reason)
+            self._raise_failure()
+
+    async def leave_on_loop(self, code: int, reason: str, seconds: float | None) -> None:
+        """Do as :meth:`leave`, in a coroutine on the loop.
+
+        :param code: code of the close, if nobody closed before
+        :param reason: reason of the close
+        :param seconds: the deadline, ``None`` for none
+        """
+        __tracebackhide__ = True
+        if self._begin_to_leave():
+            wait = self._wait_for_end(seconds)
+            leave = partial(self.connection.leave, code, reason)
+            self.progress = await await_within(self._portal, wait, leave)
+            self._raise_failure()
+
+    def _begin_to_leave(self) -> bool:
+        """Tell whether there is anybody to leave."""
         if self.closed:
-            return
+            return False
         super().close()
         self._running.discard(self.connection)
-        if not self._portal.usable:
-            return
-        wait = Wait(
+        return self._portal.usable
+
+    def _wait_for_end(self, seconds: float | None) -> Wait:
+        return Wait(
             seconds,
             f"the application to end after {self.connection.name} was closed",
             subject=self.connection,
         )
-        self.progress = self._portal.run(wait, self.connection.leave, code, reason)
-        self._raise_failure()
 
     def abort(self) -> None:
         """Cancel the application without waiting for it."""

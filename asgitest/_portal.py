@@ -199,7 +199,8 @@ class Portal:
         if self.is_current():
             raise ASGITestError(
                 f"a client call was made from the event loop's own thread, which would wait for "
-                f"itself ({waiting_for}). In the application, call what you need directly, or "
+                f"itself ({waiting_for}). In an asynchronous test, await the call of "
+                f"self.async_client. In the application, call what you need directly, or "
                 f"make the client call in a worker thread (anyio.to_thread.run_sync)."
             )
 
@@ -224,11 +225,29 @@ class Portal:
         context.run(mark_backend, self._backend)
         self._call_soon(context.run, partial(self.start_soon, function, *args, name=name))
 
+    def break_off(self, thread: int) -> None:
+        """Cancel what runs for a thread, which gets the cancellation; called on the loop.
+
+        :param thread: identifier of the thread
+        """
+        for call in [call for call in list(self._pending) if call.thread == thread]:
+            call.cancel()
+
+    def describe(self, subject: Subject) -> str:
+        """Return where a subject, the other tasks and the threads stand; called on the loop.
+
+        :param subject: what is waited for
+        """
+        texts = [describe_tasks(subject, self._own_tasks), describe_threads()]
+        return "\n".join(filter(None, texts))
+
     def confirm_alive(self) -> None:
         """Tell a cancellation that an application made up from one of a loop that ends.
 
         :raises ASGITestError: if the loop is about to end, or has ended
         """
+        if self.is_current() and not self._stopping:
+            return
         answer = Answer()
         self.post(lambda: answer.give(self._stopping))
         if self._stopping or not answer.wait(self.grace) or answer.value:
@@ -387,9 +406,13 @@ class Portal:
         interrupt = sys.exc_info()[1]
         if isinstance(interrupt, KeyboardInterrupt):
             return self._hurried_result(call, wait, interrupt)
+        seconds = wait.seconds
         try:
-            while not call.answer.wait(wait.seconds):
-                if not is_debugging():
+            while not call.answer.wait(seconds):
+                if is_debugging():
+                    continue
+                seconds = wait.seconds_left()
+                if seconds <= 0:
                     raise self._expire(call, wait)
         except DeadlineExceeded:
             raise

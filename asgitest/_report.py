@@ -25,7 +25,7 @@ def describe_tasks(subject: Subject, own_tasks: Collection[int]) -> str:
     others = []
     for name, coroutine, stack in _stacks(own_tasks):
         if any(subject.owns(frame) for frame in await_chain(coroutine)):
-            ours.append(f"The application stands here:\n{stack}")
+            ours.append(f"{subject.title} stands here:\n{stack}")
         else:
             others.append(f"Task {name!r} stands here:\n{stack}")
     return "\n".join(filter(None, [subject.describe(), *ours, *others]))

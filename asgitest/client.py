@@ -386,6 +386,12 @@ class TestClient(requests.Session):
         return self._running.state
 
     @property
+    def timeout(self) -> float | None:
+        """Deadline of every single wait in seconds, ``None`` for none."""
+        seconds: float | None = self._options.timeout
+        return seconds
+
+    @property
     def portal(self) -> Portal:
         """The event loop, started if it is not running: ``call`` and its like, as anyio's."""
         return self._running.portal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -25,7 +26,8 @@ from .exceptions import (
 __all__ = ["WebSocketSession"]
 
 _CLOSED_BY_APPLICATION = "the application closed the WebSocket"
-_NORMAL_CLOSES = (1000, 1001)
+#: Close codes that end the iteration over a session.
+NORMAL_CLOSES = (1000, 1001)
 _JSON_MODES = ("text", "binary")
 #: Seconds an application has to end when the test is over because it did not answer.
 _HURRIED = 1.0
@@ -62,7 +64,11 @@ class WebSocketSession:
                 "this WebSocket session was entered before; call websocket_connect() for another"
             )
         self._entered = True
-        response = self._response = self._send_handshake()
+        self._take_answer(self._send_handshake())
+        return self
+
+    def _take_answer(self, response: requests.Response) -> None:
+        self._response = response
         websocket: OpenedWebSocket | None = getattr(response.raw, "websocket", None)
         if websocket is None:
             # Of another adapter; a denial is whole, and this is one.
@@ -78,7 +84,6 @@ class WebSocketSession:
             denied.__cause__ = websocket.hidden_error if websocket is not None else None
             raise denied
         self._websocket = websocket
-        return self
 
     def __exit__(
         self,
@@ -87,16 +92,31 @@ class WebSocketSession:
         traceback: object,
     ) -> None:
         __tracebackhide__ = True
+        websocket = self._begin_to_leave(error)
+        if websocket is not None:
+            with self._leaving(error):
+                websocket.leave(1000, "", self._seconds_to_leave(error))
+
+    def _begin_to_leave(self, error: BaseException | None) -> OpenedWebSocket | None:
+        """Return what has to be left, ``None`` if nobody shall wait for that."""
         websocket = self._open()
         self._left = True
-        if error_type is not None and not issubclass(error_type, Exception):
+        if error is not None and not isinstance(error, Exception):
             websocket.abort()
-            return
-        seconds = websocket.seconds
+            return None
+        return websocket
+
+    def _seconds_to_leave(self, error: BaseException | None) -> float | None:
+        seconds = self._handshake().seconds
         if error is not None and self._timed_out and (seconds is None or seconds > _HURRIED):
-            seconds = _HURRIED
+            return _HURRIED
+        return seconds
+
+    @contextmanager
+    def _leaving(self, error: BaseException | None) -> Iterator[None]:
+        __tracebackhide__ = True
         try:
-            websocket.leave(1000, "", seconds)
+            yield
         except BaseException as leaving_error:
             # What went wrong in the block came first, and explains more.
             if error is None or not isinstance(leaving_error, Exception):
@@ -137,7 +157,7 @@ class WebSocketSession:
         :raises ValueError: if the mode is neither
         :raises WebSocketDisconnect: if the WebSocket is closed
         """
-        _check_mode(mode)
+        check_mode(mode)
         text = json.dumps(data)
         if mode == "text":
             self.send_text(text)
@@ -193,16 +213,9 @@ class WebSocketSession:
             :meth:`receive_text`
         """
         __tracebackhide__ = True
-        _check_mode(mode)
+        check_mode(mode)
         kind = "text" if mode == "text" else "bytes"
-        payload = self._receive_kind(kind, timeout)
-        try:
-            return json.loads(payload)
-        except ValueError as error:
-            raise UnexpectedMessage(
-                f"expected a message of JSON, but this is none ({error}): {payload!r}",
-                event={"type": "websocket.send", kind: payload},
-            ) from error
+        return decode_json(kind, self._receive_kind(kind, timeout))
 
     def receive(self, timeout: Any = CLIENT_TIMEOUT) -> dict[str, Any]:
         """Wait for the next message of the application and return it as it is.
@@ -217,12 +230,23 @@ class WebSocketSession:
         :raises BaseException: what the application raised
         """
         __tracebackhide__ = True
+        websocket, seconds = self._begin_to_receive(timeout)
+        with self._receiving(websocket):
+            message = websocket.take(seconds)
+        return self._received(message)
+
+    def _begin_to_receive(self, timeout: Any) -> tuple[OpenedWebSocket, float | None]:
         websocket = self._open()
         seconds = websocket.seconds if timeout is CLIENT_TIMEOUT else check_timeout(timeout)
         if self._code is not None and not websocket.connection.mailbox:
             raise self._disconnect()
+        return websocket, seconds
+
+    @contextmanager
+    def _receiving(self, websocket: OpenedWebSocket) -> Iterator[None]:
+        __tracebackhide__ = True
         try:
-            message = websocket.take(seconds)
+            yield
         except DeadlineExceeded:
             self._timed_out = True
             raise
@@ -230,6 +254,9 @@ class WebSocketSession:
             if websocket.has_failed:
                 self._note_end()
             raise
+
+    def _received(self, message: dict[str, Any] | None) -> dict[str, Any]:
+        __tracebackhide__ = True
         if message is None:
             self._note_end()
             raise self._disconnect()
@@ -243,7 +270,7 @@ class WebSocketSession:
             try:
                 message = self.receive()
             except WebSocketDisconnect as error:
-                if error.code in _NORMAL_CLOSES:
+                if error.code in NORMAL_CLOSES:
                     return
                 raise
             if message["type"] == "websocket.send":
@@ -352,7 +379,10 @@ class WebSocketSession:
 
     def _receive_kind(self, kind: str, timeout: Any) -> Any:
         __tracebackhide__ = True
-        message = self.receive(timeout)
+        return self._payload(kind, self.receive(timeout))
+
+    def _payload(self, kind: str, message: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
         if message["type"] == "websocket.close":
             raise self._disconnect()
         if kind not in message:
@@ -399,6 +429,27 @@ class WebSocketSession:
         return error
 
 
-def _check_mode(mode: str) -> None:
+def check_mode(mode: str) -> None:
+    """Refuse what is no kind of message for JSON.
+
+    :param mode: ``"text"`` or ``"binary"``
+    :raises ValueError: if it is neither
+    """
     if mode not in _JSON_MODES:
         raise ValueError(f"mode must be 'text' or 'binary', not {mode!r}")
+
+
+def decode_json(kind: str, payload: Any) -> Any:
+    """Return what a message of JSON says.
+
+    :param kind: ``"text"`` or ``"bytes"``
+    :param payload: what the message holds
+    :raises UnexpectedMessage: if it is no JSON
+    """
+    try:
+        return json.loads(payload)
+    except ValueError as error:
+        raise UnexpectedMessage(
+            f"expected a message of JSON, but this is none ({error}): {payload!r}",
+            event={"type": "websocket.send", kind: payload},
+        ) from error

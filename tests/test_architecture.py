@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset(
             {
                 "_application",
+                "_awaiting",
                 "_backend",
                 "_calls",
                 "_connection",
@@ -53,8 +54,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_portal",
                 "_report",
                 "_stacks",
+                "_stepwise",
                 "_warn",
                 "_websocket_connection",
+                "_workers",
             }
         ),
     ),
@@ -63,6 +66,8 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset(
             {
                 "_adapter",
+                "_async_client",
+                "_async_websocket",
                 "_exchange",
                 "_failure",
                 "_opened_websocket",
@@ -79,6 +84,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         "test case",
         frozenset(
             {
+                "_async_case",
                 "_cookie_assertions",
                 "_cookies",
                 "_descriptions",
@@ -94,6 +100,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_websocket_assertions",
                 "assertions",
                 "case",
+                "mixin",
             }
         ),
     ),
@@ -104,6 +111,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
 #: The modules of the runtime that cannot do without anyio. The others leave the loop to them.
 ANYIO_MODULES = frozenset(
     {
+        "_awaiting",
         "_backend",
         "_calls",
         "_connection",
@@ -114,7 +122,9 @@ ANYIO_MODULES = frozenset(
         "_portal",
         "_report",
         "_stacks",
+        "_stepwise",
         "_websocket_connection",
+        "_workers",
     }
 )
 
