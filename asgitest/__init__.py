@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ._adapter import ASGIAdapter, RequestDeadlineExceeded
+from ._async_client import AsyncClient
+from ._async_websocket import AsyncWebSocketSession
 from .assertions import ASGIAssertions
 from .case import ASGITestCase
 from .client import TestClient
@@ -29,6 +31,8 @@ __all__ = [
     "ASGITestError",
     "ASGITestMixin",
     "ASGIWarning",
+    "AsyncClient",
+    "AsyncWebSocketSession",
     "ClientDisconnected",
     "DeadlineExceeded",
     "LifespanError",

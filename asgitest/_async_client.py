@@ -212,3 +212,7 @@ def _place() -> str:
         frame = frame.f_back
     code = frame.f_code
     return f'{code.co_name}, File "{code.co_filename}", line {frame.f_lineno}'
+
+
+# References show it by the name it is imported by.
+AsyncClient.__module__ = __package__ or __name__

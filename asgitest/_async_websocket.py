@@ -207,3 +207,7 @@ class AsyncWebSocketSession:
 
     def __repr__(self) -> str:
         return repr(self._session).replace(type(self._session).__name__, type(self).__name__, 1)
+
+
+# References show it by the name it is imported by.
+AsyncWebSocketSession.__module__ = __package__ or __name__

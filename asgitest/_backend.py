@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -60,11 +61,35 @@ def innermost_scope() -> object:
 
     anyio tells nothing of it; where the libraries do not either, it is always the same.
     """
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        return getattr(trio.lowlevel.current_task(), "_cancel_status", None)
+    task = _current_trio_task()
+    if task is not None:
+        return getattr(task, "_cancel_status", None)
     states = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", {})
     return getattr(states.get(asyncio.current_task()), "cancel_scope", None)
+
+
+def is_scope_cancelled() -> bool:
+    """Tell whether a cancel scope round the current place of the current task is cancelled."""
+    return anyio.current_effective_deadline() == -math.inf or any(
+        # anyio 3 tells of deadlines alone.
+        getattr(scope, "cancel_called", False)
+        for scope in _and_parents(innermost_scope())
+    )
+
+
+def _and_parents(scope: object) -> Iterator[object]:
+    while scope is not None:
+        yield scope
+        scope = getattr(scope, "_parent_scope", None)
+
+
+def _current_trio_task() -> object:
+    trio = sys.modules.get("trio")
+    try:
+        return None if trio is None else trio.lowlevel.current_task()
+    except RuntimeError:
+        # Nothing of trio runs here.
+        return None
 
 
 class PolicyKeeper:

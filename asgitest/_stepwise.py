@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 
-from ._backend import innermost_scope, is_cancellation
+from ._backend import innermost_scope, is_cancellation, is_scope_cancelled
 from ._calls import Wait
 from ._portal import Portal
 from .exceptions import ASGITestError
@@ -72,6 +72,7 @@ class Step:
     :param keywords: its keyword arguments
     :ivar error: what it raised, without the frames that are ours
     :ivar result: what it returned
+    :ivar is_over: whether it was run
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Step:
         self.name = name
         self.error: BaseException | None = None
         self.result: Any = None
+        self.is_over = False
         self._function = function
         self._args = args
         self._keywords = keywords
@@ -92,6 +94,7 @@ class Step:
         except BaseException as error:
             assert error.__traceback__ is not None
             self.error = error.with_traceback(error.__traceback__.tb_next)
+        self.is_over = True
 
 
 class EnteredContext:
@@ -166,7 +169,6 @@ class StepwiseTask:
         self._name = name
         self._steps: deque[Step | None] = deque()
         self._scope: anyio.CancelScope | None = None
-        self._cancelled = False
         self._change: anyio.Event | None = None
         self._running: Step | None = None
         self._entered: list[EnteredContext] = []
@@ -194,6 +196,9 @@ class StepwiseTask:
         """
         self.deadline.move()
         self._portal.run(self._wait(f"{step.name}() to return"), self._run_step, step)
+        if not step.is_over:
+            # Something else ended the task, before or behind the step before.
+            raise self._error or ASGITestError(f"the task of {self._name} has ended")
         if step.error is not None and is_cancellation(step.error):
             self._portal.confirm_alive()
 
@@ -230,8 +235,6 @@ class StepwiseTask:
         """Take steps until there are no more; raises nothing."""
         try:
             with anyio.CancelScope() as self._scope:
-                if self._cancelled:
-                    self._scope.cancel()
                 await self.take_steps(self._scope)
         except BaseException as error:
             self._error = self._error or error
@@ -278,8 +281,7 @@ class StepwiseTask:
         return self._steps.popleft()
 
     def _is_cancelled_inside(self, scope: anyio.CancelScope) -> bool:
-        is_cancelled = anyio.current_effective_deadline() == -math.inf
-        return is_cancelled and not scope.cancel_called and self._portal.usable
+        return is_scope_cancelled() and not scope.cancel_called and self._portal.usable
 
     async def _any_step(self) -> None:
         while not self._steps:
@@ -297,10 +299,9 @@ class StepwiseTask:
         return frame.f_code is StepwiseTask.run.__code__ and frame.f_locals.get("self") is self
 
     def cancel(self) -> None:
-        """Cancel the task; called on the loop."""
-        self._cancelled = True
-        if self._scope is not None:
-            self._scope.cancel()
+        """Cancel the task, which has begun; called on the loop."""
+        assert self._scope is not None
+        self._scope.cancel()
 
     async def wait_ended(self) -> None:
         """Wait until the task has ended."""
