@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -43,6 +44,8 @@ class Connection(Generic[P]):
     :ivar scope: the scope, with what the application has put there
     :ivar error: what the application raised, ``None`` if it returned or was cancelled
     :ivar ended: whether the application is through
+    :ivar log: the last messages: when, in which direction, and which
+    :ivar began: when this was made, on the same clock
     """
 
     title = "The application"
@@ -61,7 +64,8 @@ class Connection(Generic[P]):
         self.name = name
         self.error: BaseException | None = None
         self.ended = False
-        self.log: deque[tuple[str, Message]] = deque(maxlen=_LOGGED_MESSAGES)
+        self.log: deque[tuple[float, str, Message]] = deque(maxlen=_LOGGED_MESSAGES)
+        self.began = time.monotonic()
         self._portal = portal
         self._application = application
         self.scope = scope
@@ -126,7 +130,7 @@ class Connection(Generic[P]):
             finally:
                 self._receiving -= 1
             event = self._next_event()
-        self.log.append(("received", _brief(event)))
+        self.log.append((time.monotonic(), "received", _brief(event)))
         return event
 
     def _next_event(self) -> Message | None:
@@ -143,7 +147,7 @@ class Connection(Generic[P]):
             self.notify()
             raise
         if taken is not None:
-            self.log.append(("sent", _brief(taken)))
+            self.log.append((time.monotonic(), "sent", _brief(taken)))
             self._take(taken)
             self.notify()
             await self._wait_for_reader()
@@ -214,12 +218,15 @@ class Connection(Generic[P]):
         return "\n".join([*lines, self.describe_log()])
 
     def describe_log(self) -> str:
-        """Return the last messages of both directions, one a line."""
+        """Return the last messages of both directions, one a line, with seconds from the start."""
         # Copied in one step, for the application may talk on while the test's thread looks.
         log = list(self.log)
         if not log:
             return "The application received and sent no message so far."
-        lines = [f"  {direction:>8} {_line(message)}" for direction, message in log]
+        lines = [
+            f"  {moment - self.began:.3f} s  {direction:>8} {_line(message)}"
+            for moment, direction, message in log
+        ]
         return "\n".join(["The application's last messages:", *lines])
 
     def owns(self, frame: Any) -> bool:

@@ -10,7 +10,7 @@ import requests
 
 from asgitest import ASGIAssertions, WebSocketSession
 
-from .base import CleanTestCase
+from .base import CleanTestCase, without_times
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -78,7 +78,7 @@ class AssertionsTestCase(CleanTestCase):
         self.case = Plain()
 
     def failure(self, assertion: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
-        """Return the text of the failure of an assertion.
+        """Return the text of the failure of an assertion, without the times of messages.
 
         :param assertion: what has to fail
         :param args: its positional arguments
@@ -89,7 +89,7 @@ class AssertionsTestCase(CleanTestCase):
         self.assertIs(self.case.failureException, type(caught.exception))
         self.assertIsNone(caught.exception.__cause__)
         self.assertIsNone(caught.exception.__context__)
-        return str(caught.exception)
+        return without_times(str(caught.exception))
 
     def get(self, app: Application, path: str = "/", **kwargs: Any) -> requests.Response:
         """Return the response of an application to a request.

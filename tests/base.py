@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import signal
 import threading
 import unittest
@@ -100,6 +101,17 @@ class CleanTestCase(unittest.TestCase):
         client = TestClient(app, **options)
         self.addCleanup(client.close)
         return client
+
+
+_TIME = re.compile(r"^  \d+\.\d{3} s(?=  +(?:received|sent) )", re.MULTILINE)
+
+
+def without_times(text: str) -> str:
+    """Return a text without the times at which messages were received and sent.
+
+    :param text: any text that shows messages
+    """
+    return _TIME.sub("", text)
 
 
 def running_threads() -> set[threading.Thread]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http
 import json
+import re
 import textwrap
 import unittest
 from collections.abc import Iterator
@@ -741,6 +742,22 @@ class TranscriptTest(WebSocketTestCase):
             ),
             failure,
         )
+
+    def test_times(self) -> None:
+        """Each message is shown with the seconds since the application was called."""
+        session = self.connect(talking({"text": "one"}))
+
+        with self.assertRaises(AssertionError) as caught:
+            self.case.assertWebSocketReceives(session, "two")
+
+        text = str(caught.exception)
+        found = re.findall(r"^  (\d+\.\d{3}) s  +(?:received|sent) (\S+)", text, re.MULTILINE)
+        self.assertEqual(
+            ["websocket.connect", "websocket.accept", "websocket.send"], [name for _, name in found]
+        )
+        moments = [float(seconds) for seconds, _ in found]
+        self.assertEqual(sorted(moments), moments)
+        self.assertLess(moments[-1], 60)
 
     def test_application_that_goes_on_talking(self) -> None:
         """An application may go on sending while a failure is described."""

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asgitest
 
-from .base import CleanTestCase, running_threads
+from .base import CleanTestCase, running_threads, without_times
 
 with warnings.catch_warnings():
     # The programs import it, and its old versions warn while they are imported.
@@ -239,6 +239,7 @@ class DocumentationTestCase(CleanTestCase):
         text = text.replace(str(self.folder), FOLDER)
         for pattern, replacement in VARIABLE:
             text = pattern.sub(replacement, text)
+        text = without_times(text)
         return text.rstrip("\n") + "\n"
 
 
