@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import http.client
 from collections.abc import Generator
+from functools import cached_property
 from typing import Any
 
 from urllib3 import HTTPResponse
@@ -16,6 +17,9 @@ try:
 except ImportError:  # pragma: no cover - urllib3 1.26
     from urllib3._collections import HTTPHeaderDict
 
+# Those that :mod:`http.cookiejar` reads.
+_COOKIE_HEADERS = ("set-cookie", "set-cookie2")
+_PHRASES = {int(status): status.phrase for status in http.HTTPStatus}
 _VERSIONS = {"1.0": 10, "1.1": 11, "2": 20}
 
 
@@ -187,12 +191,23 @@ class RawResponse(HTTPResponse):
 
 
 class _OriginalResponse:
-    """The part of :class:`http.client.HTTPResponse` that requests takes cookies from."""
+    """The part of :class:`http.client.HTTPResponse` that requests takes cookies from.
+
+    It is false when there are none, so that requests does not look for them.
+    """
 
     def __init__(self, headers: list[tuple[str, str]]) -> None:
-        self.msg = http.client.HTTPMessage()
-        for name, value in headers:
-            self.msg[name] = value
+        self._headers = headers
+
+    def __bool__(self) -> bool:
+        return any(name in _COOKIE_HEADERS for name, _ in self._headers)
+
+    @cached_property
+    def msg(self) -> http.client.HTTPMessage:
+        message = http.client.HTTPMessage()
+        for name, value in self._headers:
+            message[name] = value
+        return message
 
     def isclosed(self) -> bool:
         return True
@@ -206,10 +221,7 @@ def reason_phrase(status: int) -> str:
 
     :param status: status code
     """
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+    return _PHRASES.get(status, "")
 
 
 def describe_status(status: int) -> str:

@@ -11,7 +11,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
 from ._protocol._headers import Headers
-from ._protocol._scope import host_header
+from ._protocol._scope import request_target
 
 #: Bytes of a file that make one ``http.request`` event.
 FILE_CHUNK = 64 * 1024
@@ -128,7 +128,7 @@ def scope_headers(request: PreparedRequest) -> Headers:
         raise ValueError(f"a request cannot have the pseudo header {pseudo[0].decode('latin-1')!r}")
     hosts = [pair for pair in headers if pair[0] == b"host"]
     if not hosts:
-        return [(b"host", host_header(str(request.url))), *headers]
+        return [(b"host", request_target(str(request.url)).host), *headers]
     return [*hosts, *(pair for pair in headers if pair[0] != b"host")]
 
 

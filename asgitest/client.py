@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -17,6 +18,7 @@ from ._portal import Portal
 from ._protocol._texts import shorten
 from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
+from ._session import InProcessSession
 from .exceptions import ASGITestError, add_note
 from .websocket import WebSocketSession
 
@@ -40,7 +42,7 @@ _IGNORED_OPTIONS = {"allow_redirects", "cert", "proxies", "stream", "verify"}
 _HANDSHAKE_OPTIONS = {"auth", "cookies", "headers", "hooks", "params"}
 
 
-class TestClient(requests.Session):
+class TestClient(InProcessSession):
     """A client for an ASGI application, which runs in process and opens no socket.
 
     It is a :class:`requests.Session` with all that one can do. In its ``with`` block the
@@ -147,8 +149,6 @@ class TestClient(requests.Session):
         self._parent = parent
         self._children: list[TestClient] = []
         self._entered = False
-        # Proxies, certificates and passwords of the machine are nobody's business here.
-        self.trust_env = False
         self.headers["User-Agent"] = "testclient"
         self._add_headers(header_pairs(options.headers))
         if options.cookies is not None:
@@ -312,9 +312,9 @@ class TestClient(requests.Session):
         :param request: a request; its headers may be a list of pairs, and its URL relative
         :return: the prepared request
         """
+        given = header_pairs(request.headers)
         prepared_here = copy.copy(request)
         prepared_here.url = self._absolute(request.url)
-        given = header_pairs(request.headers)
         if isinstance(self.headers, HeaderPairs):
             own = {_lower(name) for name, _ in given}
             given = [*(p for p in self.headers.pairs if _lower(p[0]) not in own), *given]
@@ -328,7 +328,7 @@ class TestClient(requests.Session):
 
     def _absolute(self, url: Any) -> str:
         text = url.decode() if isinstance(url, bytes) else str(url)
-        return urljoin(self.base_url, text)
+        return _joined(self.base_url, text)
 
     # -- WebSocket -----------------------------------------------------------------------------
 
@@ -435,6 +435,11 @@ class TestClient(requests.Session):
         """
         with self.portal.wrap_async_context_manager(manager) as value:
             yield value
+
+
+@lru_cache(maxsize=1024)
+def _joined(base_url: str, url: str) -> str:
+    return urljoin(base_url, url)
 
 
 def _with_repeated(prepared: Any, repeated: HeaderPairs) -> HeaderPairs:

@@ -75,6 +75,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_raw_response",
                 "_redirects",
                 "_request",
+                "_session",
                 "client",
                 "websocket",
             }

@@ -7,10 +7,9 @@ from typing import Any
 
 from asgitest._protocol._scope import (
     ScopeOptions,
-    host_header,
     http_scope,
     lifespan_scope,
-    server_address,
+    request_target,
     websocket_scope,
 )
 
@@ -259,7 +258,7 @@ class AddressTest(unittest.TestCase):
             ("http://me:secret@testserver:81/", ("testserver", 81)),
         ):
             with self.subTest(url):
-                self.assertEqual(server, server_address(url))
+                self.assertEqual(server, request_target(url).server)
                 for name, build in BUILDERS:
                     with self.subTest(url, type=name):
                         self.assertEqual(server, build(url)["server"])
@@ -297,7 +296,7 @@ class AddressTest(unittest.TestCase):
             ("http://xn--bcher-kva.example/", b"xn--bcher-kva.example"),
         ):
             with self.subTest(url):
-                self.assertEqual(host, host_header(url))
+                self.assertEqual(host, request_target(url).host)
 
 
 class RestTest(unittest.TestCase):

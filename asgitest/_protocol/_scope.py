@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ._headers import Headers
@@ -60,7 +61,7 @@ def http_scope(
         "asgi": {"version": asgi_version, "spec_version": options.http_spec_version},
         "http_version": options.http_version,
         "method": method.upper(),
-        "scheme": urlsplit(url).scheme,
+        "scheme": request_target(url).scheme,
         **_common(options, url, headers, state),
         # Found by templates that hand their context to the test (EXT-DEBUG-01).
         "extensions": {"http.response.debug": {}, "http.response.template": {}},
@@ -90,7 +91,7 @@ def websocket_scope(
         "type": "websocket",
         "asgi": {"version": asgi_version, "spec_version": options.websocket_spec_version},
         "http_version": options.http_version,
-        "scheme": _WEBSOCKET_SCHEMES[urlsplit(url).scheme],
+        "scheme": _WEBSOCKET_SCHEMES[request_target(url).scheme],
         **_common(options, url, headers, state),
         "subprotocols": list(subprotocols),
         # WS-DENY-01: frameworks deny with a response, and most servers announce it.
@@ -113,38 +114,54 @@ def lifespan_scope(state: dict[str, Any], asgi_version: str = "3.0") -> Scope:
 
 
 def _common(options: ScopeOptions, url: str, headers: Headers, state: Mapping[str, Any]) -> Scope:
-    parts = urlsplit(url)
-    raw_path = parts.path or "/"
+    target = request_target(url)
     return {
-        # SC-05: decoded once, and what is not UTF-8 is replaced, as every server does.
-        "path": unquote_to_bytes(raw_path).decode("utf-8", "replace"),
-        "raw_path": raw_path.encode(),
-        "query_string": parts.query.encode(),
+        "path": target.path,
+        "raw_path": target.raw_path,
+        "query_string": target.query_string,
         "root_path": options.root_path,
         "headers": headers,
         "client": options.client_address,
-        "server": options.server_address or server_address(url),
+        "server": options.server_address or target.server,
         "state": dict(state),
     }
 
 
-def server_address(url: str) -> tuple[str, int]:
-    """Return host and port of a URL, the port of its scheme if it names none (SC-14).
+class Target(NamedTuple):
+    """What a URL says of a request.
 
-    :param url: absolute ``http`` or ``https`` URL
+    :ivar scheme: ``"http"`` or ``"https"``
+    :ivar path: decoded once, and what is not UTF-8 is replaced, as every server does (SC-05)
+    :ivar raw_path: as it is sent (SC-06)
+    :ivar query_string: what follows the first question mark (SC-07)
+    :ivar server: host and port, the port of the scheme if the URL names none (SC-14)
+    :ivar host: value of the ``host`` header, with the port unless that is the scheme's (SC-11)
+    """
+
+    scheme: str
+    path: str
+    raw_path: bytes
+    query_string: bytes
+    server: tuple[str, int]
+    host: bytes
+
+
+# A suite asks for the same few URLs again and again.
+@lru_cache(maxsize=1024)
+def request_target(url: str) -> Target:
+    """Take a URL apart.
+
+    :param url: absolute ``http`` or ``https`` URL, percent-encoded
     """
     parts = urlsplit(url)
-    port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
-    return parts.hostname or "", port
-
-
-def host_header(url: str) -> bytes:
-    """Return the value of the ``host`` header for a URL (SC-11).
-
-    :param url: absolute ``http`` or ``https`` URL
-    :return: the host, with the port unless that is the scheme's own
-    """
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    default = f":{_DEFAULT_PORTS[parts.scheme]}"
-    return host.removesuffix(default).encode()
+    raw_path = parts.path or "/"
+    default_port = _DEFAULT_PORTS[parts.scheme]
+    port = default_port if parts.port is None else parts.port
+    return Target(
+        scheme=parts.scheme,
+        path=unquote_to_bytes(raw_path).decode("utf-8", "replace"),
+        raw_path=raw_path.encode(),
+        query_string=parts.query.encode(),
+        server=(parts.hostname or "", port),
+        host=parts.netloc.rpartition("@")[2].removesuffix(f":{default_port}").encode(),
+    )
