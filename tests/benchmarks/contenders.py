@@ -1,0 +1,321 @@
+"""The clients that are compared, each behind the same few functions.
+
+A contender has the cases that its client can do; the others are left out of the table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import anyio.from_thread
+import requests
+from requests.adapters import BaseAdapter
+
+from asgitest import TestClient
+
+from .application import PIECE, app
+
+#: Runs an action so many times.
+Batch = Callable[[int], None]
+
+URL = "http://testserver"
+_ITEMS = json.dumps(list(range(150_000))).encode()
+
+
+def repeat(action: Callable[[], Any]) -> Batch:
+    """Return a batch of a plain function.
+
+    :param action: what is to be measured
+    """
+
+    def batch(times: int) -> None:
+        for _ in range(times):
+            action()
+
+    return batch
+
+
+class Contender:
+    """One client, prepared for measuring.
+
+    :ivar name: what the table calls it
+    :ivar batches: batches by name of the case
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.batches: dict[str, Batch] = {}
+        self.exits = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened for it."""
+        self.exits.close()
+
+
+def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contender:
+    """Return a contender with an interface like that of requests.
+
+    :param name: what the table calls it
+    :param build: builds a client
+    :param content: name of the parameter that takes a body of bytes
+    """
+    contender = Contender(name)
+    client = contender.exits.enter_context(build())
+    alone = build()
+
+    def per_test() -> None:
+        with build() as entered:
+            entered.get("/")
+
+    def connect() -> None:
+        with client.websocket_connect("/"):
+            pass
+
+    session = contender.exits.enter_context(client.websocket_connect("/"))
+
+    def echo() -> None:
+        session.send_text("hello")
+        session.receive_text()
+
+    def burst() -> None:
+        session.send_text("burst 10000")
+        for _ in range(10_000):
+            session.receive_text()
+
+    contender.batches = {
+        "GET in with": repeat(lambda: client.get("/")),
+        "GET without with": repeat(lambda: alone.get("/")),
+        "client per test": repeat(per_test),
+        "POST of 1 MB of JSON": repeat(lambda: client.post("/json", **{content: _ITEMS})),
+        "redirect": repeat(lambda: client.get("/redirect")),
+        "cookies": repeat(lambda: client.get("/cookies")),
+        "WebSocket connect and close": repeat(connect),
+        "WebSocket echo": repeat(echo),
+        "WebSocket burst of 10,000": repeat(burst),
+    }
+    return contender
+
+
+def asynchronous(name: str, get: Callable[[], Awaitable[Any]]) -> Contender:
+    """Return a contender whose calls are awaited, many in one run of a loop.
+
+    :param name: what the table calls it
+    :param get: requests ``/``
+    """
+    contender = Contender(name)
+    loop = asyncio.new_event_loop()
+    contender.exits.callback(loop.close)
+
+    async def several(times: int) -> None:
+        for _ in range(times):
+            await get()
+
+    contender.batches["GET in with"] = lambda times: loop.run_until_complete(several(times))
+    return contender
+
+
+# -- ours --------------------------------------------------------------------------------------
+
+
+def asgitest(backend: str, portal: str) -> Contender:
+    """Return our client.
+
+    :param backend: its backend
+    :param portal: its portal
+    """
+    name = f"asgitest {portal} {backend}"
+
+    def build() -> Any:
+        return TestClient(app, backend=backend, portal=portal)
+
+    contender = synchronous(name, build, content="data")
+    client = contender.exits.enter_context(build())
+    contender.batches["streamed download of 64 MiB"] = repeat(lambda: download(client))
+    contender.batches["streamed upload of 64 MiB"] = repeat(
+        lambda: client.post("/", data=pieces(1024))
+    )
+    return contender
+
+
+def download(client: Any) -> None:
+    """Read a streamed response of 1,024 pieces."""
+    with client.get("/download/1024", stream=True) as response:
+        for _ in response.iter_content(None):
+            pass
+
+
+def pieces(count: int) -> Iterator[bytes]:
+    """Yield pieces of a body."""
+    for _ in range(count):
+        yield PIECE
+
+
+# -- floors ------------------------------------------------------------------------------------
+
+
+class EmptyAdapter(BaseAdapter):
+    """An adapter that answers without asking anybody."""
+
+    def send(self, request: Any, **options: Any) -> Any:
+        """Answer."""
+        response = requests.Response()
+        response.status_code, response._content = 200, b"ok"
+        response.headers["content-type"] = "text/plain"
+        response.request, response.url = request, request.url
+        return response
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+def empty_adapter() -> Contender:
+    """Return requests with an adapter that does nothing."""
+    contender = Contender("floor: requests with an empty adapter")
+    session = contender.exits.enter_context(requests.Session())
+    session.trust_env = False
+    session.mount("http://", EmptyAdapter())
+    contender.batches["GET in with"] = repeat(lambda: session.get(f"{URL}/"))
+    return contender
+
+
+def empty_call() -> Contender:
+    """Return a call of an empty coroutine function through anyio's own portal."""
+    contender = Contender("floor: portal.call of nothing")
+    portal = contender.exits.enter_context(anyio.from_thread.start_blocking_portal())
+    contender.batches["GET in with"] = repeat(lambda: portal.call(_nothing))
+    return contender
+
+
+async def _nothing() -> None:
+    """Do nothing."""
+
+
+def awaited_directly() -> Contender:
+    """Return the application awaited without a client."""
+    scope = {"type": "http", "path": "/"}
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        """Take a message."""
+
+    return asynchronous(
+        "floor: the application awaited directly", lambda: app(dict(scope), receive, send)
+    )
+
+
+# -- peers -------------------------------------------------------------------------------------
+
+
+def starlette() -> Contender:
+    """Return Starlette's client."""
+    module = importlib.import_module("starlette.testclient")
+    contender = synchronous("Starlette", lambda: module.TestClient(app), content="content")
+    client = contender.exits.enter_context(module.TestClient(app))
+
+    def read() -> None:
+        with client.stream("GET", "/download/1024") as response:
+            for _ in response.iter_bytes():
+                pass
+
+    contender.batches["streamed download of 64 MiB"] = repeat(read)
+    return contender
+
+
+def starlette_testclient() -> Contender:
+    """Return the client of Starlette that was built on requests."""
+    module = importlib.import_module("starlette_testclient")
+    return synchronous("starlette-testclient", lambda: module.TestClient(app), content="data")
+
+
+def httpx() -> Contender:
+    """Return the transport of httpx."""
+    module = importlib.import_module("httpx")
+    client = module.AsyncClient(transport=module.ASGITransport(app), base_url=URL)
+    return asynchronous("httpx ASGITransport, awaited", lambda: client.get("/"))
+
+
+def async_asgi_testclient() -> Contender:
+    """Return the client of async-asgi-testclient."""
+    client = importlib.import_module("async_asgi_testclient").TestClient(app)
+    return asynchronous("async-asgi-testclient, awaited", lambda: client.get("/"))
+
+
+def asgi_tools() -> Contender:
+    """Return the client of asgi-tools."""
+    client = importlib.import_module("asgi_tools.tests").ASGITestClient(app)
+    return asynchronous("asgi-tools, awaited", lambda: client.get("/"))
+
+
+def falcon() -> Contender:
+    """Return Falcon's client, on an application of Falcon's."""
+    module = importlib.import_module("falcon.asgi")
+    testing = importlib.import_module("falcon.testing")
+
+    class Resource:
+        async def on_get(self, request: Any, response: Any) -> None:
+            response.text = "ok"
+
+    application = module.App()
+    application.add_route("/", Resource())
+    client = testing.TestClient(application)
+    contender = Contender("Falcon, its own framework")
+    contender.batches["GET in with"] = repeat(lambda: client.simulate_get("/"))
+    return contender
+
+
+def litestar() -> Contender:
+    """Return Litestar's client."""
+    testing = importlib.import_module("litestar.testing")
+    client_class = testing.TestClient
+    contender = Contender("Litestar")
+    client = contender.exits.enter_context(client_class(app))
+    contender.batches["GET in with"] = repeat(lambda: client.get("/"))
+    return contender
+
+
+def django() -> Contender:
+    """Return Django's asynchronous client, on an application of Django's."""
+    conf = importlib.import_module("django.conf")
+    http = importlib.import_module("django.http")
+    urls = importlib.import_module("django.urls")
+
+    async def view(request: Any) -> Any:
+        return http.HttpResponse("ok")
+
+    conf.settings.configure(
+        ROOT_URLCONF=(urls.path("", view),), ALLOWED_HOSTS=["*"], SECRET_KEY="benchmark"
+    )
+    importlib.import_module("django").setup()
+    client = importlib.import_module("django.test").AsyncClient()
+    return asynchronous("Django, its own framework, awaited", lambda: client.get("/"))
+
+
+def channels() -> Contender:
+    """Return the communicator of Channels."""
+    testing = importlib.import_module("channels.testing")
+
+    async def get() -> None:
+        await testing.HttpCommunicator(app, "GET", "/").get_response()
+
+    return asynchronous("Channels' communicator, awaited", get)
+
+
+PEERS: tuple[Callable[[], Contender], ...] = (
+    starlette,
+    starlette_testclient,
+    httpx,
+    async_asgi_testclient,
+    asgi_tools,
+    falcon,
+    litestar,
+    django,
+    channels,
+)
+FLOORS = (empty_adapter, empty_call, awaited_directly)
