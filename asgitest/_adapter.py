@@ -77,6 +77,7 @@ class ASGIAdapter(BaseAdapter):
         self._running = running
         self._options = options
         self._scope_options = options.scope_options()
+        self._strictness = options.strictness()
         self._owns_application = True
 
     def __enter__(self) -> ASGIAdapter:
@@ -131,7 +132,7 @@ class ASGIAdapter(BaseAdapter):
             progress = exchange.run_through(body)
         else:
             progress = exchange.begin(None, HTTPConnection.has_ended, "to answer")
-        return self._whole_response(request, scope, portal, progress)
+        return self._whole_response(request, scope, connection, progress)
 
     # -- HTTP ----------------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class ASGIAdapter(BaseAdapter):
             state=self._running.state,
             asgi_version=application.version,
         )
-        protocol = HTTPProtocol(scope["method"], **_announced(scope))
+        protocol = HTTPProtocol(scope["method"], **_announced(scope), strictness=self._strictness)
         connection = HTTPConnection(
             portal, application, scope, protocol, _name(request), streamed=streamed
         )
@@ -158,11 +159,11 @@ class ASGIAdapter(BaseAdapter):
         self,
         request: requests.PreparedRequest,
         scope: Scope,
-        portal: Portal,
+        connection: HTTPConnection,
         progress: HTTPProgress,
     ) -> requests.Response:
         __tracebackhide__ = True
-        error = self._hidden_error(portal, progress)
+        error = self._hidden_error(connection, progress)
         if error is None or progress.complete:
             body = MemoryBody(progress.pieces)
         elif progress.started and progress.sent_body:
@@ -182,16 +183,18 @@ class ASGIAdapter(BaseAdapter):
     ) -> requests.Response:
         __tracebackhide__ = True
         if not progress.started:
-            error = self._hidden_error(exchange.portal, progress)
+            error = self._hidden_error(exchange.connection, progress)
             assert error is not None
             return self._server_error(request, scope, error)
         body = StreamedBody(self._running, exchange, progress, self._options)
         return self._build(request, scope, body, progress.status, progress.headers, progress.debug)
 
-    def _hidden_error(self, portal: Portal, progress: HTTPProgress) -> BaseException | None:
+    def _hidden_error(
+        self, connection: HTTPConnection, progress: HTTPProgress
+    ) -> BaseException | None:
         """Raise what the test has to see; return what ``raise_server_exceptions`` hides."""
         __tracebackhide__ = True
-        return raise_failure(portal, progress, self._options.raise_server_exceptions)
+        return raise_failure(connection, progress, self._options.raise_server_exceptions)
 
     def _server_error(
         self, request: requests.PreparedRequest, scope: Scope, error: BaseException
@@ -215,7 +218,9 @@ class ASGIAdapter(BaseAdapter):
             subprotocols=_offered_subprotocols(headers),
             asgi_version=application.version,
         )
-        protocol = WebSocketProtocol(scope["subprotocols"], **_announced(scope))
+        protocol = WebSocketProtocol(
+            scope["subprotocols"], **_announced(scope), strictness=self._strictness
+        )
         kept_scope = pristine(scope)
         connection = WebSocketConnection(
             portal, application, scope, protocol, f"the WebSocket ws{str(request.url)[4:]}"
@@ -299,6 +304,7 @@ def run_application(app: Any, options: ClientOptions) -> RunningApplication:
         backend_options=options.backend_options,
         lifespan=options.lifespan,
         timeout=options.timeout,
+        strictness=options.strictness(),
     )
 
 

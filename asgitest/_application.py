@@ -17,10 +17,18 @@ from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
 from ._protocol._lifespan import LifespanProtocol, LifespanState
+from ._protocol._rules import Judge, Strictness
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
-from ._warn import warn
-from .exceptions import ASGITestError, ASGIWarning, DeadlineExceeded, LifespanError, lifespan_error
+from ._warn import warn, warn_of
+from .exceptions import (
+    ASGITestError,
+    ASGIWarning,
+    DeadlineExceeded,
+    LifespanError,
+    ProtocolError,
+    lifespan_error,
+)
 
 # Id of the application that the current context starts up; itself, it would never be collected,
 # for the context lasts as long as the lifespan.
@@ -37,6 +45,7 @@ class RunningApplication:
     :param backend_options: keyword arguments for the backend's ``run``
     :param lifespan: ``"auto"``, ``"on"`` or ``"off"``
     :param timeout: deadline of each wait in seconds, ``None`` for none
+    :param strictness: how strictly to judge its lifespan, and what it leaves behind
     :ivar state: the lifespan's state, which every scope gets a copy of
     :ivar lifespan_error: what the application raised instead of supporting lifespans
     """
@@ -49,12 +58,14 @@ class RunningApplication:
         backend_options: Mapping[str, Any] | None,
         lifespan: str,
         timeout: float | None,
+        strictness: Strictness,
     ) -> None:
         self.application = application
         self.backend = backend
         self.backend_options = backend_options
         self.lifespan_mode = lifespan
         self.timeout = timeout
+        self.strictness = strictness
         self.state: dict[str, Any] = {}
         self.lifespan_error: BaseException | None = None
         self._portal: Portal | None = None
@@ -143,7 +154,11 @@ class RunningApplication:
         self.lifespan_error = None
         scope = lifespan_scope(self.state, self.application.version)
         lifespan = LifespanConnection(
-            portal, self.application, scope, LifespanProtocol(), "the lifespan"
+            portal,
+            self.application,
+            scope,
+            LifespanProtocol(self.state, self.strictness),
+            "the lifespan",
         )
         wait = Wait(self.timeout, "the application to answer lifespan.startup", lifespan)
         token = _starting.set(id(self))
@@ -155,6 +170,7 @@ class RunningApplication:
             raise self._reported_failure(portal, lifespan, "startup")
         if self._is_started(portal, progress):
             self._lifespan = lifespan
+        warn_of(lifespan.breaches)
 
     def _is_started(self, portal: Portal, progress: LifespanProgress) -> bool:
         if progress.violation is not None:
@@ -179,12 +195,16 @@ class RunningApplication:
             )
         if error is not None and progress.startup_received:
             # LIFE-07: whoever takes the event knows the protocol, so this may well be a bug.
-            warn(
+            breach = ProtocolError(
                 f"the application raised {shorten(error)} after it received lifespan.startup; it "
-                f"is taken for one that does not support lifespans. lifespan='on' raises this. "
-                f"[LIFE-07]",
-                ASGIWarning,
+                f"is taken for one that does not support lifespans. lifespan='on' raises this.",
+                rule="LIFE-07",
             )
+            breach.__cause__ = error
+            judge = Judge(self.strictness)
+            judge(breach)
+            for accepted in judge.warnings:
+                warn(str(accepted), ASGIWarning)
 
     def _shut_down_lifespan(self, portal: Portal) -> None:
         lifespan = self._lifespan
@@ -202,6 +222,7 @@ class RunningApplication:
             if is_cancellation(progress.error):
                 portal.confirm_alive()
             raise progress.error
+        warn_of(lifespan.breaches)
 
     def _reported_failure(
         self, portal: Portal, lifespan: LifespanConnection, stage: str

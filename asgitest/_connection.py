@@ -19,6 +19,7 @@ from ._portal import Portal
 from ._protocol._machine import Protocol
 from ._protocol._messages import Message
 from ._protocol._texts import shorten
+from ._warn import Breach, Place, calling_place
 from .exceptions import ProtocolError
 
 P = TypeVar("P", bound=Protocol)
@@ -26,6 +27,8 @@ P = TypeVar("P", bound=Protocol)
 #: Bytes that may lie unread before ``send()`` waits for the reader (HTTP-BODY-08).
 UNREAD_LIMIT = 256 * 1024
 
+# Turns of the loop by which a call that was cancelled beforehand has ended.
+_GLANCE = 2
 _LOGGED_MESSAGES = 40
 _LOGGED_PAYLOAD = 120
 _LOGGED_VALUE = 1000
@@ -46,6 +49,7 @@ class Connection(Generic[P]):
     :ivar ended: whether the application is through
     :ivar log: the last messages: when, in which direction, and which
     :ivar began: when this was made, on the same clock
+    :ivar breaches: what is to be warned of; the test's thread takes from its left
     """
 
     title = "The application"
@@ -66,13 +70,15 @@ class Connection(Generic[P]):
         self.ended = False
         self.log: deque[tuple[float, str, Message]] = deque(maxlen=_LOGGED_MESSAGES)
         self.began = time.monotonic()
-        self._portal = portal
+        self.breaches: deque[Breach] = deque()
+        self.portal = portal
         self._application = application
         self.scope = scope
         self._cancel_scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._change: anyio.Event | None = None
-        self._receiving = 0
+        # The calls of receive() that wait, in the order they came (HTTP-REQ-09).
+        self._receivers: deque[_Receiver] = deque()
         self._sending = 0
         self._iterated = no_generators()
 
@@ -85,16 +91,18 @@ class Connection(Generic[P]):
             if self._cancelled:
                 self._cancel_scope.cancel()
             try:
-                await self._application(self.scope, self._receive, self._send)
+                result = await self._application(self.scope, self._receive, self._send)
             except BaseException as error:
                 self.protocol.finish(raised=True)
                 self._keep(error)
             else:
+                self.protocol.note_result(result)
                 self.protocol.finish(raised=False)
-        if self._portal.generators.is_closing:
+                self._note_breaches(None)
+        if self.portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
-            with anyio.move_on_after(self._portal.grace):
-                await self._portal.generators.settle(self._iterated)
+            with anyio.move_on_after(self.portal.grace):
+                await self.portal.generators.settle(self._iterated)
         self.ended = True
         self.notify()
 
@@ -120,22 +128,48 @@ class Connection(Generic[P]):
             await anyio.lowlevel.checkpoint()
         else:
             await anyio.lowlevel.cancel_shielded_checkpoint()
-        event = self._next_event()
-        while event is None:
-            self._receiving += 1
-            self._note_waiting()
-            self.notify()
-            try:
-                await self._changed()
-            finally:
-                self._receiving -= 1
-            event = self._next_event()
+        event = None if self._receivers else self.protocol.next_event()
+        if event is None:
+            event = await self._wait_for_event()
+        event = dict(event)
         self.log.append((time.monotonic(), "received", _brief(event)))
         return event
 
-    def _next_event(self) -> Message | None:
-        event = self.protocol.next_event()
-        return None if event is None else dict(event)
+    async def _wait_for_event(self) -> Message:
+        __tracebackhide__ = True
+        receiver = _Receiver()
+        ahead = list(self._receivers)
+        self._receivers.append(receiver)
+        try:
+            if ahead:
+                await self._check_queue(ahead)
+            # Once, for two that wait would wake each other for ever.
+            self._note_waiting()
+            self.notify()
+            event = self._event_for(receiver)
+            while event is None:
+                await self._changed()
+                event = self._event_for(receiver)
+            receiver.is_served = True
+        finally:
+            self._receivers.remove(receiver)
+            if self._receivers:
+                self.notify()
+        return event
+
+    def _event_for(self, receiver: _Receiver) -> Message | None:
+        return self.protocol.next_event() if self._receivers[0] is receiver else None
+
+    async def _check_queue(self, ahead: list[_Receiver]) -> None:
+        __tracebackhide__ = True
+        # Who only looks for a disconnect cancels its call at once, and takes nothing from anybody;
+        # and who was cancelled before may not have heard of it.
+        for _ in range(_GLANCE):
+            await anyio.lowlevel.checkpoint()
+        if any(receiver.is_served or receiver in self._receivers for receiver in ahead):
+            self.protocol.refuse_queue()
+        if self.protocol.judge.warnings:
+            self._note_breaches(calling_place())
 
     async def _send(self, message: Any) -> None:
         __tracebackhide__ = True
@@ -146,17 +180,24 @@ class Connection(Generic[P]):
         except BaseException:
             self.notify()
             raise
+        if self.protocol.judge.warnings:
+            self._note_breaches(calling_place())
         if taken is not None:
             self.log.append((time.monotonic(), "sent", _brief(taken)))
             self._take(taken)
             self.notify()
             await self._wait_for_reader()
 
+    def _note_breaches(self, place: Place | None) -> None:
+        warnings = self.protocol.judge.warnings
+        self.breaches.extend(Breach(breach, place) for breach in warnings)
+        warnings.clear()
+
     def _note_waiting(self) -> None:
         """Note that the application waits for an event, having dealt with all before."""
 
     def _check_thread(self, function: str) -> None:
-        if self._portal.is_current():
+        if self.portal.is_current():
             return
         violation = ProtocolError(
             f"{function} was called in thread {threading.current_thread().name!r}, outside the "
@@ -185,7 +226,7 @@ class Connection(Generic[P]):
 
     def start(self) -> None:
         """Start the application in a task of its own."""
-        self._portal.start_soon(self.run_watched, name=self.name)
+        self.portal.start_soon(self.run_watched, name=self.name)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, or cannot any more: ended, or broken a rule.
@@ -211,7 +252,7 @@ class Connection(Generic[P]):
         lines = [f"State: {self.protocol.describe()}."]
         if self.protocol.violation is not None:
             lines.append(f"A rule was broken before: {self.protocol.violation}")
-        if self._receiving:
+        if self._receivers:
             lines.append(f"The application waits in receive(): {self.awaited}.")
         if self._sending:
             lines.append("The application waits in send() for the client to read.")
@@ -249,7 +290,7 @@ class Connection(Generic[P]):
     async def settle(self) -> None:
         """Wait until the application is through, and the generators it dropped are closed."""
         await self.wait_ended()
-        await self._portal.generators.settle(self._iterated)
+        await self.portal.generators.settle(self._iterated)
 
     async def run_watched(self) -> None:
         """Do as :meth:`run`, in a task of its own; :meth:`settle` waits for its generators."""
@@ -260,6 +301,15 @@ class Connection(Generic[P]):
         if self._change is None:
             self._change = anyio.Event()
         await self._change.wait()
+
+
+class _Receiver:
+    """One call of ``receive()`` that waits.
+
+    :ivar is_served: whether it was given an event
+    """
+
+    is_served = False
 
 
 _RUN_CODE = Connection.run.__code__

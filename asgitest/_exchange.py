@@ -191,7 +191,7 @@ class StreamedBody(Body):
                 f"{exchange.portal.grace:g} s of being told (http.disconnect from receive())",
                 ASGIWarning,
             )
-        raise_failure(self._exchange.portal, progress, self._raises)
+        raise_failure(self._exchange.connection, progress, self._raises)
 
     def drop(self) -> None:
         """Tell the application that the client leaves; warn that nobody closed the response."""
@@ -222,7 +222,7 @@ class StreamedBody(Body):
         if progress.ended:
             self._running.discard(self._exchange.connection)
         try:
-            error = raise_failure(self._exchange.portal, progress, self._raises)
+            error = raise_failure(self._exchange.connection, progress, self._raises)
         except BaseException as failure:
             # Kept and raised by each further read: requests reads on after some exceptions.
             self._fail(failure)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from typing import Any
 
 import requests
 from urllib3.exceptions import ProtocolError as BrokenResponse
 
 from ._backend import is_cancellation
+from ._connection import Connection
 from ._http_connection import HTTPProgress
-from ._portal import Portal
 from ._protocol._texts import shorten
+from ._warn import warn_of
 from ._websocket_connection import WebSocketProgress
-from .exceptions import ASGITestError, DeadlineExceeded
+from .exceptions import ASGITestError, ASGIWarning, DeadlineExceeded
 
 
 class RequestDeadlineExceeded(DeadlineExceeded, requests.Timeout):
@@ -30,18 +33,38 @@ RequestDeadlineExceeded.__module__ = __package__ or __name__
 
 
 def raise_failure(
-    portal: Portal, progress: HTTPProgress | WebSocketProgress, raise_server_exceptions: bool
+    connection: Connection[Any],
+    progress: HTTPProgress | WebSocketProgress,
+    raise_server_exceptions: bool,
 ) -> BaseException | None:
-    """Raise what the test has to see.
+    """Raise what the test has to see; else warn of what it should see.
 
     A violation comes first, whatever the application did about it (ERR-03), then the
     application's own exception.
 
-    :param portal: the event loop, which is asked whether a cancellation is its own end
+    :param connection: has the breaches to warn of, and the event loop, which is asked whether a
+        cancellation is its own end
     :param progress: how far the connection came
     :param raise_server_exceptions: whether the test wants the application's own exceptions
     :return: the exception that the test does not want
     """
+    __tracebackhide__ = True
+    try:
+        hidden = _raise_failure(connection, progress, raise_server_exceptions)
+    except BaseException:
+        # What failed comes first, also where warnings are errors.
+        with contextlib.suppress(ASGIWarning):
+            warn_of(connection.breaches)
+        raise
+    warn_of(connection.breaches)
+    return hidden
+
+
+def _raise_failure(
+    connection: Connection[Any],
+    progress: HTTPProgress | WebSocketProgress,
+    raise_server_exceptions: bool,
+) -> BaseException | None:
     __tracebackhide__ = True
     error, violation = progress.error, progress.violation
     if violation is not None:
@@ -56,7 +79,7 @@ def raise_failure(
     if error is None:
         return None
     if is_cancellation(error):
-        portal.confirm_alive()
+        connection.portal.confirm_alive()
     if raise_server_exceptions or isinstance(error, ASGITestError):
         raise error
     return error

@@ -125,7 +125,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
         What it raises then belongs to the response. One that goes on (background work) is not
         waited for here: closing the response does that.
         """
-        with anyio.move_on_after(self._portal.grace):
+        with anyio.move_on_after(self.portal.grace):
             await self.wait_ended()
         return self._progress()
 
@@ -142,7 +142,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
         self.protocol.disconnect()
         self.notify()
         if self.protocol.disconnected:
-            with anyio.move_on_after(self._portal.grace):
+            with anyio.move_on_after(self.portal.grace):
                 await self.wait_ended()
         had_to_cancel = self.protocol.disconnected and not self.ended
         if had_to_cancel:
@@ -155,7 +155,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
         await self.leave()
 
     def _wants_body(self) -> bool:
-        return self._receiving > 0 and self.protocol.wants_body
+        return bool(self._receivers) and self.protocol.wants_body
 
     def _take(self, message: Message) -> None:
         body = message.get("body")

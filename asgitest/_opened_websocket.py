@@ -68,7 +68,9 @@ class OpenedWebSocket(Body):
         if self.progress.state is WebSocketState.DENIED and self.progress.violation is None:
             # The denial is the answer; what was raised behind it becomes its cause.
             self.hidden_error = self._told = self.progress.error
-        self._raise_failure()
+        if not self.is_open or self.progress.violation is not None:
+            # Behind an accept, what there is to warn of belongs to the receives to come.
+            self._raise_failure()
         if self.is_open:
             self._running.add(self.connection)
 
@@ -222,7 +224,7 @@ class OpenedWebSocket(Body):
     def _raise_failure(self) -> None:
         __tracebackhide__ = True
         failure = self.progress.violation or self.progress.error
-        if failure is None or failure is self._told:
+        if failure is not None and failure is self._told:
             return
         self._told = failure
-        self.hidden_error = raise_failure(self._portal, self.progress, self._raises)
+        self.hidden_error = raise_failure(self.connection, self.progress, self._raises)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ._application import check_lifespan_mode
 from ._interface import resolve_interface
 from ._protocol._messages import parse_version
+from ._protocol._rules import Strictness, check_ignored
 from ._protocol._scope import ScopeOptions
 
 BACKENDS = ("asyncio", "uvloop", "trio")
@@ -104,7 +105,16 @@ class ClientOptions:
             extra=dict(self.scope or {}),
         )
 
+    def strictness(self) -> Strictness:
+        """Return the part of the options that tells how to judge an application.
+
+        :raises TypeError: if the rules to ignore are no collection of ids
+        :raises ValueError: if one of them does not exist, or cannot be relaxed
+        """
+        return Strictness(bool(self.strict), check_ignored(self.ignore_rules))
+
     def _check(self) -> None:
+        self.strictness()
         _check_member("backend", self.backend, BACKENDS)
         _check_member("portal", self.portal, ("thread", "inline"))
         _check_member("http_version", self.http_version, HTTP_VERSIONS)
@@ -120,8 +130,6 @@ class ClientOptions:
     def _refuse_later_options(self) -> None:
         later = {
             "portal": self.portal == "inline",
-            "strict": self.strict,
-            "ignore_rules": bool(self.ignore_rules),
             "profile": self.profile is not None,
             "extensions": self.extensions is not None,
         }

@@ -1,12 +1,16 @@
-"""Warn at the line of the test that led to it."""
+"""Warn at the line that led to it, of the application or of the test."""
 
 from __future__ import annotations
 
 import sys
 import warnings
+from collections import deque
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 from ._stacks import is_ours
+from .exceptions import ASGIWarning, ProtocolError
 
 # What stands between us and the test, such as where a context manager or a cleanup is ours.
 _BETWEEN = ("contextlib", "unittest", "requests", "urllib3")
@@ -26,6 +30,67 @@ def warn(text: str, category: type[Warning]) -> None:
         frame = frame.f_back
         level += 1
     warnings.warn(text, category, stacklevel=level)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of code, as :func:`warnings.warn_explicit` wants to know it.
+
+    :ivar filename: the file
+    :ivar line: number of the line
+    :ivar module: name of the module
+    :ivar module_globals: the module's variables, where Python notes what it has warned of
+    """
+
+    filename: str
+    line: int
+    module: str
+    module_globals: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A breach of a rule that is accepted with a warning.
+
+    :ivar error: what the application did
+    :ivar place: the line that called ``send()`` or ``receive()``, ``None`` if it was neither
+    """
+
+    error: ProtocolError
+    place: Place | None
+
+
+def calling_place() -> Place | None:
+    """Return the innermost line outside this package that the calling code was called from."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    return Place(frame.f_code.co_filename, frame.f_lineno, _module(frame), frame.f_globals)
+
+
+def warn_of(breaches: deque[Breach]) -> None:
+    """Warn of breaches, each at the application's own line where that is known, and forget them.
+
+    :param breaches: what is to be told
+    :raises ASGIWarning: if warnings are errors
+    """
+    while breaches:
+        breach = breaches.popleft()
+        place = breach.place
+        if place is None:
+            warn(str(breach.error), ASGIWarning)
+        else:
+            warnings.warn_explicit(
+                str(breach.error),
+                ASGIWarning,
+                place.filename,
+                place.line,
+                module=place.module,
+                registry=place.module_globals.setdefault("__warningregistry__", {}),
+                module_globals=place.module_globals,
+            )
 
 
 def _module(frame: FrameType) -> str:

@@ -109,13 +109,13 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         here, what the application does about it must not depend on luck.
         """
         if self._has_unanswered:
-            with anyio.move_on_after(self._portal.grace):
+            with anyio.move_on_after(self.portal.grace):
                 await self.until(lambda: not self._has_unanswered or self.protocol.closed)
 
     async def lose(self) -> None:
         """Lose the connection, give the application a moment to end, then cancel it."""
         self.disconnect(1006, "")
-        with anyio.move_on_after(self._portal.grace):
+        with anyio.move_on_after(self.portal.grace):
             await self.wait_ended()
         if not self.ended:
             self.cancel()
@@ -153,7 +153,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         # Read after the line above, as the loop's thread writes before it looks: one sees the
         # other, and no sender is left waiting.
         if self._sending:
-            self._portal.post(self.notify)
+            self.portal.post(self.notify)
 
     def _take(self, message: Message) -> None:
         message_type = message["type"]

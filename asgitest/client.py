@@ -62,8 +62,9 @@ class TestClient(InProcessSession):
         (LIFE-06), ``"on"`` demands it, ``"off"`` never asks
     :param timeout: deadline of every single wait in seconds, ``None`` for none; unless given, the
         environment's ``ASGITEST_TIMEOUT``, else 10
-    :param strict: not available yet
-    :param ignore_rules: not available yet
+    :param strict: whether what is accepted with a warning, or in silence, is an error
+    :param ignore_rules: ids of rules to relax, such as ``{"HTTP-BODY-05"}``; the page *Rules* tells
+        what is accepted then
     :param interface: ``"asgi3"``, ``"asgi2"``, or ``"auto"`` to find out (APP-06)
     :param spec_version: version of the HTTP and WebSocket text to announce; unless given, 2.3 for
         HTTP and 2.4 for WebSocket (SC-02)

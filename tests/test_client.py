@@ -221,8 +221,6 @@ class ConstructorTest(CleanTestCase):
         """Options of later versions say that they are not available yet."""
         later: list[tuple[str, Any]] = [
             ("portal", "inline"),
-            ("strict", True),
-            ("ignore_rules", {"HTTP-BODY-05"}),
             ("profile", "uvicorn"),
             ("extensions", {"tls": {}}),
         ]

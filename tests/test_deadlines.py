@@ -171,6 +171,7 @@ class App:
         self.begun.set()
         await self.event.wait()
         await send({"type": "websocket.send", "text": "at last"})
+        await send({"type": "websocket.close"})
 
 
 class DeadlineTestCase(CleanTestCase):

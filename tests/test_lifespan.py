@@ -662,9 +662,9 @@ class ViolationTest(CleanTestCase):
             ("LIFE-11", stop_failed("x")),
             ("LIFE-04", {"type": "lifespan.startup.failed", "message": None}),
             ("LIFE-04", {"type": "lifespan.startup.failed", "message": b"x"}),
-            ("EVT-03", {"type": "http.response.start", "status": 200}),
-            ("EVT-03", {"type": "http.response.body"}),
-            ("EVT-03", {"type": "websocket.accept"}),
+            ("LIFE-17", {"type": "http.response.start", "status": 200}),
+            ("LIFE-17", {"type": "http.response.body"}),
+            ("LIFE-17", {"type": "websocket.accept"}),
             ("EVT-05", STARTUP),
             ("EVT-05", {"type": "lifespan.startup.completed"}),
             ("EVT-01", {}),
@@ -686,7 +686,7 @@ class ViolationTest(CleanTestCase):
             ("LIFE-04", STARTED),
             ("LIFE-04", start_failed("x")),
             ("LIFE-11", STOPPED),
-            ("EVT-03", {"type": "http.response.body"}),
+            ("LIFE-17", {"type": "http.response.body"}),
         ]
         for rule, message in wrong:
             for swallow in (False, True):

@@ -112,7 +112,7 @@ class RefusedTest(ProtocolTestCase):
                     self.assert_refused(protocol(shut_down=True), row)
 
     def test_messages_of_other_scopes(self) -> None:
-        """What belongs to a request or a WebSocket is refused here (LIFE-17, EVT-03)."""
+        """What belongs to a request or a WebSocket is refused here (LIFE-17)."""
         for message_type, scope_type in (
             ("http.response.start", "http"),
             ("http.response.body", "http"),
@@ -121,7 +121,7 @@ class RefusedTest(ProtocolTestCase):
         ):
             with self.subTest(message_type):
                 row = Refused(
-                    "EVT-03",
+                    "LIFE-17",
                     f"{message_type}: must be sent on the {scope_type!r} scope it belongs to, "
                     "not on a 'lifespan' scope",
                     {"type": message_type},

@@ -14,6 +14,7 @@ from asgitest._protocol._http import HTTPProtocol
 from asgitest._protocol._lifespan import LifespanProtocol
 from asgitest._protocol._machine import Protocol
 from asgitest._protocol._messages import EVENTS, MESSAGES, check_message, parse_version
+from asgitest._protocol._rules import Judge
 from asgitest._protocol._websocket import WebSocketProtocol
 from asgitest.exceptions import ProtocolError
 from tests.protocol_case import ProtocolTestCase, Refused
@@ -53,9 +54,15 @@ def check(
     ),
 ) -> dict[str, Any]:
     """Check a message alone, with the extensions that the client announces."""
-    return check_message(
-        message, scope_type=scope_type, spec_version=parse_version(version), extensions=extensions
+    checked = check_message(
+        message,
+        scope_type=scope_type,
+        spec_version=parse_version(version),
+        extensions=extensions,
+        judge=Judge(),
     )
+    assert checked is not None
+    return checked
 
 
 def machines() -> dict[str, Protocol]:
@@ -197,7 +204,8 @@ class UnknownTypeTest(ProtocolTestCase):
                         f"{message_type}: must be sent on the {row.scope_type!r} scope it belongs "
                         f"to, not on {articles[scope_type]} {scope_type!r} scope"
                     )
-                    self.assert_refused(machine, Refused("EVT-03", text, with_type(message_type)))
+                    rule = "LIFE-17" if scope_type == "lifespan" else "EVT-03"
+                    self.assert_refused(machine, Refused(rule, text, with_type(message_type)))
 
     def test_the_type_names_its_scope(self) -> None:
         """Every type of the table begins with the scope type that it stands for."""

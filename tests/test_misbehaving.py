@@ -328,6 +328,7 @@ async def receives_twice_at_once(call: Call) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call.receive)
         tasks.start_soon(call.receive)
+        await anyio.wait_all_tasks_blocked()
         await call.send_all(START, END)
 
 
@@ -624,8 +625,8 @@ HTTP_ROWS = (
         "An application that sends from another thread's loop is told so.",
         sends_from_loop_of_another_thread, ProtocolError, "APP-08", "send() was called in thread"),
     Row("changes_scope", "The scope belongs to the application.", changes_scope, text="end"),
-    Row("receives_twice", "Two tasks may wait for the disconnect.", receives_twice_at_once,
-        text="end"),
+    Row("receives_twice", "Two tasks that wait for the disconnect are warned of.",
+        receives_twice_at_once, ASGIWarning, text="[HTTP-REQ-09]"),
     Row("drops_generator", "An async generator may be dropped before its end.", returns_generator,
         text="oneend"),
 )
@@ -723,8 +724,10 @@ WEBSOCKET_ROWS = (
     Row("blocks_in_handshake",
         "An application that blocks its loop in the handshake meets the deadline.", blocks,
         RequestDeadlineExceeded, text=", in blocks\n    call.release.wait()", options=QUICKLY),
-    Row("accepts_and_returns", "An application that returns has lost the connection.", accepts(),
-        WebSocketDisconnect, text="1006"),
+    Row("accepts_and_returns", "An application that returns without a close is warned of.",
+        accepts(), ASGIWarning, text="[WS-CLOSE-08]"),
+    Row("accepts_and_returns_accepted", "An application that returns has lost the connection.",
+        accepts(), WebSocketDisconnect, text="1006", options={"ignore_rules": ["WS-CLOSE-08"]}),
     Row("accepts_and_raises", "An exception after the accept is raised.", raises(Refusal, ACCEPT),
         Refusal, act=receive_all),
     Row("raises_unseen", "An exception that no receive() met is raised when the block is left.",
@@ -871,12 +874,15 @@ LIFESPAN_ROWS = (
         answers({"type": "lifespan.startup.failed", "message": b"no database"}), ProtocolError,
         "LIFE-04", "message must be str, not bytes"),
     Row("http_message", "A request's message does not belong to a lifespan.", answers(START),
-        ProtocolError, "EVT-03"),
+        ProtocolError, "LIFE-17"),
     Row("unknown_message", "An unknown message is no sign of an application without lifespan.",
         answers({"type": "lifespan.startup.completed"}), ProtocolError, "EVT-05",
         "lifespan.startup.completed"),
     Row("raises_on_scope", "Who raises on the scope has no lifespan.", raises(Refusal), text="ok"),
-    Row("returns_at_once", "Who returns at once has no lifespan.", sends(), text="ok"),
+    Row("returns_at_once", "Who returns at once is warned of.", sends(), ASGIWarning,
+        text="[LIFE-08]"),
+    Row("returns_at_once_accepted", "Who returns at once has no lifespan.", sends(), text="ok",
+        options={"ignore_rules": ["LIFE-08"]}),
     Row("raises_on_scope_demanded", "Who raises on the scope fails if a lifespan is demanded.",
         raises(Refusal), Refusal, options={"lifespan": "on"}),
     Row("returns_at_once_demanded", "Who returns at once fails if a lifespan is demanded.",
@@ -1134,14 +1140,15 @@ class ShapeTest(CleanTestCase):
         self.assert_served(app)
 
     def test_returned_value(self) -> None:
-        """What an application returns means nothing."""
+        """What an application returns means nothing, and is warned of."""
 
         async def app(scope: Any, receive: Any, send: Any) -> str:
             await send(START)
             await send(END)
             return "something"
 
-        self.assert_served(app)
+        with self.assertWarnsRegex(ASGIWarning, "None, not str: 'something' .APP-10."):
+            self.assert_served(app)
 
     def test_two_steps(self) -> None:
         """An application of ASGI 2 is served."""

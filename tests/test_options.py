@@ -147,15 +147,13 @@ class ResolvedTest(unittest.TestCase):
         """Options of later versions say so; their defaults pass."""
         for name, value in (
             ("portal", "inline"),
-            ("strict", True),
-            ("ignore_rules", ("HTTP-BODY-05",)),
             ("profile", "uvicorn"),
             ("extensions", {}),
         ):
             with self.subTest(name):
                 with self.assertRaisesRegex(NotImplementedError, f"{name}=.*not available yet"):
                     resolved(**{name: value})
-        resolved(strict=False, ignore_rules=(), profile=None, extensions=None)
+        resolved(profile=None, extensions=None)
 
 
 class ScopeOptionsTest(unittest.TestCase):

@@ -200,12 +200,19 @@ class Recorder:
         return [value for other, value in self.headers if other == name]
 
 
+#: Options of a client whose application returns without closing its WebSocket.
+UNCLOSED: dict[str, Any] = {"ignore_rules": ["WS-CLOSE-08"]}
+
+
 class WebSocketTestCase(CleanTestCase):
     """A test case with what tests of WebSockets share."""
 
-    def connect(self, app: Any, url: str = "/", **options: Any) -> WebSocketSession:
+    def connect(
+        self, app: Any, url: str = "/", client_options: Any = None, **options: Any
+    ) -> WebSocketSession:
         """Return a session of a new client, not entered yet."""
-        return self.enter_client(app).websocket_connect(url, **options)
+        client = self.enter_client(app, **(client_options or {}))
+        return client.websocket_connect(url, **options)
 
     def recorded(self, url: str, client_options: Any = None, **options: Any) -> Recorder:
         """Open and leave one WebSocket; return the application, which kept what it was given."""
@@ -1151,7 +1158,7 @@ class ApplicationClosesTest(WebSocketTestCase):
             await send(text("a"))
             await receive()
 
-        with self.connect(app) as session:
+        with self.connect(app, client_options=UNCLOSED) as session:
             session.send_text("return")
             self.assertEqual("a", session.receive_text())
             self.assert_closed(session.receive_text, 1006)
@@ -1167,7 +1174,7 @@ class ApplicationClosesTest(WebSocketTestCase):
             await send(ACCEPT)
             await send(text("a"))
 
-        with self.connect(app) as session:
+        with self.connect(app, client_options=UNCLOSED) as session:
             iterator = iter(session)
             self.assertEqual("a", next(iterator))
             self.assert_closed(lambda: next(iterator), 1006)
@@ -1322,7 +1329,7 @@ class WaitingTest(WebSocketTestCase):
     def setUp(self) -> None:
         """Enter a client whose application waits for a gate, then does what the path says."""
         super().setUp()
-        self.client = self.enter_client(websocket_app(self.application))
+        self.client = self.enter_client(websocket_app(self.application), **UNCLOSED)
         self.gate = self.client.call(anyio.Event)
         self.actions: dict[str, Callable[[Any], Awaitable[None]]] = {}
 
@@ -1577,7 +1584,7 @@ class TestClosesTest(WebSocketTestCase):
             elif what == "raise":
                 raise ValueError("boom")
 
-        client = self.enter_client(app)
+        client = self.enter_client(app, **UNCLOSED)
         for what, code in (("close", 4001), ("return", 1006)):
             with client.websocket_connect("/") as session:
                 session.send_text(what)
@@ -1625,7 +1632,7 @@ class TestClosesTest(WebSocketTestCase):
             await receive()
 
         for app in (publisher, Recorder(), silent, echo):
-            client = self.enter_client(app, timeout=5)
+            client = self.enter_client(app, timeout=5, **UNCLOSED)
             with mock.patch.object(Portal, "grace", 3600):
                 with client.websocket_connect("/") as session:
                     session.send_text("a")
@@ -1969,7 +1976,7 @@ class ExplanationTest(WebSocketTestCase):
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(ACCEPT)
 
-        with self.connect(app) as session:
+        with self.connect(app, client_options=UNCLOSED) as session:
             self.assertRegex(self.text_of(session), "the application returned .*code 1006")
 
     def test_application_raised(self) -> None:
@@ -2669,7 +2676,7 @@ class BackPressureTest(WebSocketTestCase):
                 await send({"type": "websocket.send", "bytes": self.CHUNK.encode()})
                 sent.append(number)
 
-        client = self.enter_client(app)
+        client = self.enter_client(app, **UNCLOSED)
         with client.websocket_connect("/") as session:
             client.call(anyio.wait_all_tasks_blocked)
             self.assertEqual([0, 1, 2], sent)

@@ -10,6 +10,8 @@ from ..exceptions import ClientDisconnected, ProtocolError
 from ._headers import Headers
 from ._machine import Protocol
 from ._messages import Message
+from ._rule import Verdict
+from ._rules import Judge, Strictness
 from ._texts import shorten
 
 
@@ -58,6 +60,7 @@ class HTTPProtocol(Protocol):
     :param method: the request's method, in upper case
     :param spec_version: announced version of the sub-specification
     :param extensions: names of the announced extensions
+    :param strictness: how strictly to judge, ``None`` for the usual
     :ivar state: how far the response has come
     :ivar status: status of the response, ``0`` before its start
     :ivar headers: headers of the response, list of ``(bytes, bytes)``
@@ -68,9 +71,13 @@ class HTTPProtocol(Protocol):
     scope_type = "http"
 
     def __init__(
-        self, method: str, spec_version: str = "2.3", extensions: Collection[str] = ()
+        self,
+        method: str,
+        spec_version: str = "2.3",
+        extensions: Collection[str] = (),
+        strictness: Strictness | None = None,
     ) -> None:
-        super().__init__(spec_version, extensions)
+        super().__init__(spec_version, extensions, strictness)
         self.state = HTTPState.NOT_STARTED
         self.status = 0
         self.headers: Headers = []
@@ -159,7 +166,7 @@ class HTTPProtocol(Protocol):
                 if self._more_body_said
                 else "no http.response.body was sent"
             )
-            self.latch(
+            self.note(
                 ProtocolError(
                     f"the application returned without completing the response: status "
                     f"{self.status} and {self._sent_length} bytes of body came, and {said}",
@@ -167,7 +174,7 @@ class HTTPProtocol(Protocol):
                 )
             )
         else:
-            self.latch(
+            self.note(
                 ProtocolError(
                     "the application returned without starting a response; "
                     "was every send() awaited?",
@@ -188,11 +195,12 @@ class HTTPProtocol(Protocol):
         left = "; the client has left" if self.disconnected else ""
         return f"the response is {self.state.value}; {request}{left}"
 
-    def _apply(self, message: Message) -> Message:
+    def _apply(self, message: Message) -> Message | None:
         message_type = message["type"]
         state = _STATE_AFTER[self.state].get(message_type)
         if state is None:
-            raise _out_of_order(self.state, message_type)
+            self.judge(_out_of_order(self.state, message_type))
+            return None
         if message_type == "http.response.start":
             self._start(message)
         elif message_type == "http.response.debug":
@@ -205,19 +213,35 @@ class HTTPProtocol(Protocol):
         return message
 
     def _start(self, message: Message) -> None:
-        status = check_status(message)
+        self._check_received()
+        status = check_status(message, self.judge)
         if message["trailers"] and "http.response.trailers" not in self.extensions:
-            raise ProtocolError(
-                "http.response.start: trailers must be False, for the 'http.response.trailers' "
-                "extension is not announced",
-                rule="HTTP-START-14",
-                message_type="http.response.start",
+            self.judge(
+                ProtocolError(
+                    "http.response.start: trailers must be False, for the "
+                    "'http.response.trailers' extension is not announced",
+                    rule="HTTP-START-14",
+                    message_type="http.response.start",
+                )
             )
-        length = declared_length(message)
+            message["trailers"] = False
+        length = declared_length(message, self.judge)
         self._declared_length = length if self._counts_length(status) else None
         self.status = status
         # HTTP-START-12: framing is the server's, so this header must not reach the client.
         self.headers = [pair for pair in message["headers"] if pair[0] != b"transfer-encoding"]
+
+    def _check_received(self) -> None:
+        # Frameworks answer a request without a body before they ask for one, and servers take it.
+        if self.judge.strict and not self._request_received:
+            self.judge(
+                ProtocolError(
+                    "http.response.start: was sent before the application received an event",
+                    rule="HTTP-REQ-03",
+                    message_type="http.response.start",
+                ),
+                Verdict.LENIENT,
+            )
 
     def _counts_length(self, status: int) -> bool:
         # RFC 9110, section 8.6: these three carry the length of a body that is not sent.
@@ -235,12 +259,15 @@ class HTTPProtocol(Protocol):
     def _body(self, message: Message, state: HTTPState) -> HTTPState:
         body: bytes = message["body"]
         if body and self.status in (204, 304):
-            raise ProtocolError(
-                f"http.response.body: body must be empty with status {self.status}, "
-                f"not {shorten(body)}",
-                rule="HTTP-FRAME-05",
-                message_type="http.response.body",
+            self.judge(
+                ProtocolError(
+                    f"http.response.body: body must be empty with status {self.status}, "
+                    f"not {shorten(body)}",
+                    rule="HTTP-FRAME-05",
+                    message_type="http.response.body",
+                )
             )
+            body = message["body"] = b""
         length = self._sent_length + len(body)
         self._check_length(length, message["more_body"])
         self._sent_length = length
@@ -255,35 +282,41 @@ class HTTPProtocol(Protocol):
         if declared is None or length == declared or (length < declared and more_body):
             return
         problem = "comes to more than" if length > declared else "ends before"
-        raise ProtocolError(
-            f"http.response.body: the body {problem} the content-length of {declared} bytes: "
-            f"{length} bytes were sent",
-            rule="HTTP-FRAME-03",
-            message_type="http.response.body",
+        self.judge(
+            ProtocolError(
+                f"http.response.body: the body {problem} the content-length of {declared} bytes: "
+                f"{length} bytes were sent",
+                rule="HTTP-FRAME-03",
+                message_type="http.response.body",
+            )
         )
 
 
-def check_status(message: Message) -> int:
+def check_status(message: Message, judge: Judge) -> int:
     """Return the status of a response start.
 
-    :param message: a checked ``http.response.start``, or its WebSocket namesake
+    :param message: a checked ``http.response.start``
+    :param judge: knows what is accepted
     :raises ProtocolError: if it is no final status (RFC 9110, section 15)
     """
     status: int = message["status"]
     if not 200 <= status <= 599:
-        raise ProtocolError(
-            f"{message['type']}: status must be a final one, from 200 to 599, "
-            f"not {shorten(status)}",
-            rule="HTTP-START-03",
-            message_type=message["type"],
+        judge(
+            ProtocolError(
+                f"{message['type']}: status must be a final one, from 200 to 599, "
+                f"not {shorten(status)}",
+                rule="HTTP-START-03",
+                message_type=message["type"],
+            )
         )
     return status
 
 
-def declared_length(message: Message) -> int | None:
+def declared_length(message: Message, judge: Judge) -> int | None:
     """Return the ``content-length`` of a response start in bytes, ``None`` without one.
 
-    :param message: a checked ``http.response.start``, or its WebSocket namesake
+    :param message: a checked ``http.response.start``
+    :param judge: knows what is accepted
     :raises ProtocolError: if it is not one non-negative integer (RFC 9110, section 8.6)
     """
     values = {value for name, value in message["headers"] if name == b"content-length"}
@@ -293,10 +326,13 @@ def declared_length(message: Message) -> int | None:
     # More digits than these are no length of anything, and too many to make an int of.
     if values or not value.isdigit() or len(value) > _LONGEST_LENGTH:
         shown = b", ".join(sorted({value, *values}))
-        raise ProtocolError(
-            f"{message['type']}: content-length must be one non-negative integer, "
-            f"not {shorten(shown)}",
-            rule="HTTP-FRAME-02",
-            message_type=message["type"],
+        judge(
+            ProtocolError(
+                f"{message['type']}: content-length must be one non-negative integer, "
+                f"not {shorten(shown)}",
+                rule="HTTP-FRAME-02",
+                message_type=message["type"],
+            )
         )
+        return None
     return int(value)

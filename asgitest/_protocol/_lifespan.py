@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Any
 
 from ..exceptions import ProtocolError
 from ._machine import Protocol
 from ._messages import Message
+from ._rule import Verdict
+from ._rules import Strictness
+from ._texts import shorten
 
 
 class LifespanState(enum.Enum):
@@ -38,6 +43,8 @@ _STATE_AFTER: dict[LifespanState, dict[str, LifespanState]] = {
 class LifespanProtocol(Protocol):
     """The rules of one lifespan.
 
+    :param state: what the application fills
+    :param strictness: how strictly to judge, ``None`` for the usual
     :ivar state: how far the application has come
     :ivar message: the application's words about a failure
     :ivar startup_received: whether the application has taken the startup event
@@ -45,8 +52,11 @@ class LifespanProtocol(Protocol):
 
     scope_type = "lifespan"
 
-    def __init__(self) -> None:
-        super().__init__("2.0")
+    def __init__(
+        self, state: Mapping[Any, Any] | None = None, strictness: Strictness | None = None
+    ) -> None:
+        super().__init__("2.0", strictness=strictness)
+        self._state: Mapping[Any, Any] = {} if state is None else state
         self.state = LifespanState.STARTING
         self.message = ""
         self.startup_received = False
@@ -79,10 +89,36 @@ class LifespanProtocol(Protocol):
         return None
 
     def finish(self, *, raised: bool = False) -> None:
-        """Note that the application is through; in a lifespan that is never a violation.
+        """Note that the application is through (LIFE-08, LIFE-09, LIFE-11).
 
-        :param raised: whether it raised
+        :param raised: whether it raised, and so has an excuse
         """
+        if raised:
+            return
+        if self.state is LifespanState.STARTING:
+            self.note(
+                ProtocolError(
+                    "the application returned without answering lifespan.startup; "
+                    "it is taken for one that does not support lifespans",
+                    rule="LIFE-08",
+                )
+            )
+        elif self.state is LifespanState.STARTED and self._shutdown_received:
+            self.note(
+                ProtocolError(
+                    "the application returned without answering lifespan.shutdown",
+                    rule="LIFE-11",
+                ),
+                Verdict.WARNING,
+            )
+        elif self.state is LifespanState.STARTED:
+            self.note(
+                ProtocolError(
+                    "the application left its lifespan early: it returned before it received "
+                    "lifespan.shutdown",
+                    rule="LIFE-09",
+                )
+            )
 
     def describe(self) -> str:
         """Tell in one sentence where the lifespan stands."""
@@ -110,6 +146,19 @@ class LifespanProtocol(Protocol):
                 rule="LIFE-11" if is_shutdown else "LIFE-04",
                 message_type=message_type,
             )
+        if state is LifespanState.STARTED:
+            self._check_state()
         self.state = state
         self.message = message.get("message", "")
         return message
+
+    def _check_state(self) -> None:
+        for key in self._state:
+            if not isinstance(key, str):
+                self.judge(
+                    ProtocolError(
+                        f"the lifespan's state must have keys of type str, "
+                        f"not {type(key).__name__}: {shorten(key)}",
+                        rule="LIFE-15",
+                    )
+                )

@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from ..exceptions import ProtocolError
 from ._messages import Message, check_message, parse_version
+from ._rule import Verdict
+from ._rules import Judge, Strictness
+from ._texts import shorten
 
 #: HTTP-REQ-08: an application that asks this often after the end will never stop asking.
 MAXIMUM_REPEATS = 1000
@@ -19,15 +22,23 @@ class Protocol:
 
     :param spec_version: announced version of the sub-specification, such as ``"2.3"``
     :param extensions: names of the announced extensions
+    :param strictness: how strictly to judge, ``None`` for the usual
+    :ivar judge: raises what breaks a rule, or notes it, or accepts it
     :ivar violation: the first broken rule. It is kept, because an application may swallow the
         error that ``send()`` raises (ERR-03)
     """
 
     scope_type: ClassVar[str]
 
-    def __init__(self, spec_version: str, extensions: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        spec_version: str,
+        extensions: Collection[str] = (),
+        strictness: Strictness | None = None,
+    ) -> None:
         self.spec_version = parse_version(spec_version)
         self.extensions = extensions
+        self.judge = Judge(strictness)
         self.violation: ProtocolError | None = None
         self._repeats = 0
 
@@ -47,8 +58,9 @@ class Protocol:
                 scope_type=self.scope_type,
                 spec_version=self.spec_version,
                 extensions=self.extensions,
+                judge=self.judge,
             )
-            return self._apply(checked)
+            return None if checked is None else self._apply(checked)
         except ProtocolError as violation:
             self.latch(violation)
             raise
@@ -60,6 +72,48 @@ class Protocol:
         """
         if self.violation is None:
             self.violation = violation
+
+    def note(self, breach: ProtocolError, usual: Verdict | None = None) -> None:
+        """Judge what no ``send()`` can raise: an error is latched.
+
+        :param breach: what the application did
+        :param usual: verdict of the rule's part that was not kept, ``None`` for its first one
+        """
+        try:
+            self.judge(breach, usual)
+        except ProtocolError as violation:
+            self.latch(violation)
+
+    def note_result(self, result: object) -> None:
+        """Judge what the application returned (APP-10).
+
+        :param result: what it returned
+        """
+        if result is not None:
+            self.note(
+                ProtocolError(
+                    f"the application must return None, "
+                    f"not {type(result).__name__}: {shorten(result)}",
+                    rule="APP-10",
+                )
+            )
+
+    def refuse_queue(self) -> None:
+        """Judge that a call of ``receive()`` waits behind another one (HTTP-REQ-09).
+
+        :raises ProtocolError: if that is an error here
+        """
+        try:
+            self.judge(
+                ProtocolError(
+                    "receive() was called while another call of it was waiting; "
+                    "which of them an event goes to is left to chance on a server",
+                    rule="HTTP-REQ-09",
+                )
+            )
+        except ProtocolError as violation:
+            self.latch(violation)
+            raise
 
     @property
     def is_repeating(self) -> bool:
@@ -88,7 +142,7 @@ class Protocol:
         """Tell in one sentence where the connection stands."""
         raise NotImplementedError
 
-    def _apply(self, message: Message) -> Message:
+    def _apply(self, message: Message) -> Message | None:
         raise NotImplementedError
 
     def _repeat(self, event: Message) -> Message:

@@ -17,76 +17,99 @@ from ._headers import (
     HeaderRules,
     normalise_headers,
 )
+from ._rule import Verdict
+from ._rules import Judge
 from ._texts import shorten, wrong_type
+from ._values import check_values
 
 Message = dict[str, Any]
 
-#: A field check takes message type, key, value and rule id; it returns the value to go on with.
-FieldCheck = Callable[[str, str, Any, str], Any]
+#: A field check takes message type, key, value, rule id and judge; it returns the value to go on
+#: with.
+FieldCheck = Callable[[str, str, Any, str, Judge], Any]
 
 _REQUIRED = object()
 _LONGEST_TYPE = 80
+_NORMAL_CLOSE = 1000
 
 
-def _integer(message_type: str, key: str, value: Any, rule: str) -> int:
+def _integer(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> int:
     # bool is an int to Python and to no server; an IntEnum such as HTTPStatus is welcome.
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(message_type, key, "int", value, rule)
     return int(value)
 
 
-def _boolean(message_type: str, key: str, value: Any, rule: str) -> bool:
+def _close_code(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> int:
+    try:
+        return _integer(message_type, key, value, rule, judge)
+    except ProtocolError as breach:
+        judge(breach)
+        return _NORMAL_CLOSE
+
+
+def _boolean(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> bool:
     if not isinstance(value, bool):
-        raise wrong_type(message_type, key, "bool", value, rule)
-    return value
+        judge(wrong_type(message_type, key, "bool", value, rule))
+    return bool(value)
 
 
-def _byte_string(message_type: str, key: str, value: Any, rule: str) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    # HTTP-BODY-02: frameworks send these two and all servers but one take them.
-    if isinstance(value, (bytearray, memoryview)):
+def _byte_string(lenient_rule: str, expected: str = "bytes") -> FieldCheck:
+    """Return the check of a byte string; a rule of its own tells what passes for one."""
+
+    def check_bytes(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        # Frameworks send these two and all servers but one take them.
+        if not isinstance(value, (bytearray, memoryview)):
+            raise wrong_type(message_type, key, expected, value, rule)
+        if judge.strict:
+            judge(wrong_type(message_type, key, expected, value, lenient_rule), Verdict.LENIENT)
         return bytes(value)
-    raise wrong_type(message_type, key, "bytes", value, rule)
+
+    return check_bytes
 
 
-def _text(message_type: str, key: str, value: Any, rule: str) -> str:
+def _text(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> str:
     if not isinstance(value, str):
         raise wrong_type(message_type, key, "str", value, rule)
     return value
 
 
-def _dictionary(message_type: str, key: str, value: Any, rule: str) -> dict[str, Any]:
+def _text_or_none(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise wrong_type(message_type, key, "str or None", value, rule)
+    return value
+
+
+def _bytes_or_none(
+    message_type: str, key: str, value: Any, rule: str, judge: Judge
+) -> bytes | None:
+    if value is None:
+        return None
+    data: bytes = _payload(message_type, key, value, rule, judge)
+    return data
+
+
+def _dictionary(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise wrong_type(message_type, key, "dict", value, rule)
     return value
 
 
-def _anything(message_type: str, key: str, value: Any, rule: str) -> Any:
+def _anything(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> Any:
     return value
 
 
-def _or_none(check: FieldCheck, expected: str) -> FieldCheck:
-    def check_or_none(message_type: str, key: str, value: Any, rule: str) -> Any:
-        if value is None:
-            return None
-        try:
-            return check(message_type, key, value, rule)
-        except ProtocolError:
-            raise wrong_type(message_type, key, expected, value, rule) from None
-
-    return check_or_none
-
-
 def _headers(rules: HeaderRules) -> FieldCheck:
-    def check_headers(message_type: str, key: str, value: Any, rule: str) -> Any:
-        return normalise_headers(message_type, value, rules)
+    def check_headers(message_type: str, key: str, value: Any, rule: str, judge: Judge) -> Any:
+        return normalise_headers(message_type, value, rules, judge)
 
     return check_headers
 
 
-_text_or_none = _or_none(_text, "str or None")
-_bytes_or_none = _or_none(_byte_string, "bytes or None")
+_body = _byte_string("HTTP-BODY-02")
+_payload = _byte_string("WS-SEND-02", expected="bytes or None")
 
 
 @dataclass(frozen=True)
@@ -106,6 +129,10 @@ class Field:
     default: Any = _REQUIRED
     since: tuple[int, int] | None = None
 
+    def default_value(self) -> Any:
+        """Return the default, a list that nobody else has if it is one."""
+        return list(self.default) if isinstance(self.default, tuple) else self.default
+
 
 @dataclass(frozen=True)
 class MessageType:
@@ -123,7 +150,7 @@ class MessageType:
 
 def _body_fields(body_rule: str, more_rule: str) -> tuple[Field, ...]:
     return (
-        Field("body", _byte_string, body_rule, default=b""),
+        Field("body", _body, body_rule, default=b""),
         Field("more_body", _boolean, more_rule, default=False),
     )
 
@@ -172,7 +199,7 @@ MESSAGES: dict[str, MessageType] = {
     "websocket.close": MessageType(
         "websocket",
         (
-            Field("code", _integer, "WS-CLOSE-04", default=1000),
+            Field("code", _close_code, "WS-CLOSE-04", default=_NORMAL_CLOSE),
             # WS-CLOSE-02: what a reason may be depends on the state; the machine checks it.
             Field("reason", _anything, "WS-CLOSE-06", default="", since=(2, 3)),
         ),
@@ -230,26 +257,34 @@ def check_message(
     scope_type: str,
     spec_version: tuple[int, int],
     extensions: Collection[str],
-) -> Message:
+    judge: Judge,
+) -> Message | None:
     """Return what the application sent with each value checked and each default filled in.
 
     :param message: what was passed to ``send()``
     :param scope_type: type of the scope it was sent on
     :param spec_version: announced version of the sub-specification
     :param extensions: names of the announced extensions
+    :param judge: knows what is accepted
+    :return: the message; ``None`` if it is to be dropped
     :raises ProtocolError: if the message is none, does not belong here, or is malformed
     """
-    message_type, row = _find_row(message, scope_type, extensions)
+    message_type = _type_of(message)
     assert isinstance(message, dict)
+    try:
+        row = _find_row(message_type, scope_type, extensions)
+    except ProtocolError as breach:
+        judge(breach)
+        return None
     checked: Message = {"type": message_type}
     for field in row.fields:
-        checked[field.key] = _check_field(message_type, message, field, spec_version)
+        checked[field.key] = _check_field(message_type, message, field, spec_version, judge)
+    if judge.strict:
+        check_values(message_type, message, [field.key for field in row.fields], judge)
     return checked
 
 
-def _find_row(
-    message: object, scope_type: str, extensions: Collection[str]
-) -> tuple[str, MessageType]:
+def _type_of(message: object) -> str:
     if not isinstance(message, dict):
         raise _no_message("the message", "dict", message)
     message_type = message.get("type")
@@ -259,6 +294,10 @@ def _find_row(
                 f"send(): the message must have a 'type' key: {shorten(message)}", rule="EVT-01"
             )
         raise _no_message("the message's type", "str", message_type)
+    return message_type
+
+
+def _find_row(message_type: str, scope_type: str, extensions: Collection[str]) -> MessageType:
     row = MESSAGES.get(message_type)
     if row is None:
         raise _unknown(message_type, scope_type)
@@ -266,7 +305,7 @@ def _find_row(
         raise ProtocolError(
             f"{message_type}: must be sent on the {row.scope_type!r} scope it belongs to, "
             f"not on {_article(scope_type)} {scope_type!r} scope",
-            rule="EVT-03",
+            rule="LIFE-17" if scope_type == "lifespan" else "EVT-03",
             message_type=message_type,
         )
     if row.extension is not None and row.extension not in extensions:
@@ -276,7 +315,7 @@ def _find_row(
             rule="EXT-02",
             message_type=message_type,
         )
-    return message_type, row
+    return row
 
 
 def _no_message(path: str, expected: str, value: object) -> ProtocolError:
@@ -309,7 +348,11 @@ def _unknown(message_type: str, scope_type: str) -> ProtocolError:
 
 
 def _check_field(
-    message_type: str, message: Message, field: Field, spec_version: tuple[int, int]
+    message_type: str,
+    message: Message,
+    field: Field,
+    spec_version: tuple[int, int],
+    judge: Judge,
 ) -> Any:
     if field.key not in message:
         if field.default is _REQUIRED:
@@ -318,15 +361,18 @@ def _check_field(
                 rule=field.rule,
                 message_type=message_type,
             )
-        value = field.default
-        return list(value) if isinstance(value, tuple) else value
-    value = field.check(message_type, field.key, message[field.key], field.rule)
+        return field.default_value()
+    value = field.check(message_type, field.key, message[field.key], field.rule, judge)
     # An empty value says what a missing key says, and frameworks send it to every server.
     if value and field.since is not None and spec_version < field.since:
-        raise ProtocolError(
-            f"{message_type}: {field.key} needs version {field.since[0]}.{field.since[1]} of the "
-            f"sub-specification, and the scope announces {spec_version[0]}.{spec_version[1]}",
-            rule=field.rule,
-            message_type=message_type,
+        judge(
+            ProtocolError(
+                f"{message_type}: {field.key} needs version {field.since[0]}.{field.since[1]} of "
+                f"the sub-specification, and the scope announces "
+                f"{spec_version[0]}.{spec_version[1]}",
+                rule=field.rule,
+                message_type=message_type,
+            )
         )
+        return field.default_value()
     return value

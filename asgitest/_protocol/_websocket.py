@@ -11,6 +11,8 @@ from ._headers import Headers
 from ._http import HTTPProtocol
 from ._machine import Protocol
 from ._messages import Message
+from ._rule import Verdict
+from ._rules import Judge, Strictness
 from ._texts import shorten, wrong_type
 
 
@@ -84,6 +86,8 @@ _EXPECTED: dict[WebSocketState, str] = {
 
 # RFC 6455, section 7.4: 1004 is reserved; 1005, 1006 and 1015 never go on a wire.
 _SENDABLE_CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
+# Headers of the handshake's answer that a server makes itself.
+_SERVER_HEADERS = (b"sec-websocket-accept", b"connection", b"upgrade")
 # RFC 6455, section 5.5: a control frame holds 125 bytes, and the code takes two.
 _LONGEST_REASON = 123
 
@@ -94,6 +98,7 @@ class WebSocketProtocol(Protocol):
     :param subprotocols: what the client offers, in order
     :param spec_version: announced version of the sub-specification
     :param extensions: names of the announced extensions
+    :param strictness: how strictly to judge, ``None`` for the usual
     :ivar state: how far the application has come
     :ivar subprotocol: what the application accepted, ``None`` for nothing
     :ivar headers: headers of the accept message, list of ``(bytes, bytes)``
@@ -110,8 +115,9 @@ class WebSocketProtocol(Protocol):
         subprotocols: Sequence[str] = (),
         spec_version: str = "2.4",
         extensions: Collection[str] = (),
+        strictness: Strictness | None = None,
     ) -> None:
-        super().__init__(spec_version, extensions)
+        super().__init__(spec_version, extensions, strictness)
         self.state = WebSocketState.CONNECTING
         self.subprotocol: str | None = None
         self.headers: Headers = []
@@ -206,14 +212,14 @@ class WebSocketProtocol(Protocol):
                 self.close_code = 1011
             return
         if self.state is WebSocketState.CONNECTING:
-            self.latch(
+            self.note(
                 ProtocolError(
                     "the application returned without accepting or closing the WebSocket",
                     rule="WS-CONN-05",
                 )
             )
         elif self.state is WebSocketState.DENYING:
-            self.latch(
+            self.note(
                 ProtocolError(
                     "the application returned without completing its denial response: "
                     "a websocket.http.response.body with more_body=False is missing",
@@ -222,6 +228,13 @@ class WebSocketProtocol(Protocol):
             )
         elif self.state is WebSocketState.OPEN:
             self.close_code = 1006
+            self.note(
+                ProtocolError(
+                    "the application returned without closing the WebSocket that it accepted; "
+                    "its client sees code 1006",
+                    rule="WS-CLOSE-08",
+                )
+            )
 
     def describe(self) -> str:
         """Tell in one sentence where the WebSocket stands."""
@@ -237,19 +250,24 @@ class WebSocketProtocol(Protocol):
             event["reason"] = reason
         return event
 
-    def _apply(self, message: Message) -> Message:
+    def _apply(self, message: Message) -> Message | None:
         message_type = message["type"]
         state = _STATE_AFTER[self.state].get(message_type)
         if state is None:
-            raise ProtocolError(
-                f"{message_type}: {_EXPECTED[self.state]}",
-                rule=_RULE_OUT_OF_ORDER[self.state][message_type],
-                message_type=message_type,
+            self.judge(
+                ProtocolError(
+                    f"{message_type}: {_EXPECTED[self.state]}",
+                    rule=_RULE_OUT_OF_ORDER[self.state][message_type],
+                    message_type=message_type,
+                )
             )
+            return None
+        self._check_received(message_type)
         if message_type == "websocket.accept":
             self._accept(message)
         elif message_type == "websocket.send":
-            self._send(message)
+            if not self._send(message):
+                return None
         elif message_type == "websocket.close":
             self._close(message)
         else:
@@ -257,52 +275,62 @@ class WebSocketProtocol(Protocol):
         self.state = state
         return message
 
+    def _check_received(self, message_type: str) -> None:
+        # Frameworks close before they ask for an event, and servers take it.
+        if self.judge.strict and not self._connect_received:
+            self.judge(
+                ProtocolError(
+                    f"{message_type}: was sent before the application received websocket.connect",
+                    rule="WS-CONN-03",
+                    message_type=message_type,
+                ),
+                Verdict.LENIENT,
+            )
+
     def _accept(self, message: Message) -> None:
         subprotocol = message["subprotocol"]
         if subprotocol is not None and subprotocol not in self._subprotocols:
-            raise ProtocolError(
-                f"websocket.accept: subprotocol must be one that the client offered "
-                f"({self._subprotocols}), not {shorten(subprotocol)}",
-                rule="WS-ACC-03",
-                message_type="websocket.accept",
+            self.judge(
+                ProtocolError(
+                    f"websocket.accept: subprotocol must be one that the client offered "
+                    f"({self._subprotocols}), not {shorten(subprotocol)}",
+                    rule="WS-ACC-03",
+                    message_type="websocket.accept",
+                )
             )
-        if any(name == b"sec-websocket-protocol" for name, _ in message["headers"]):
-            raise ProtocolError(
-                "websocket.accept: headers must not hold sec-websocket-protocol; "
-                "the subprotocol key is for that",
-                rule="WS-ACC-05",
-                message_type="websocket.accept",
-            )
+        _check_names(message["headers"], self.judge)
         self.subprotocol = subprotocol
         self.headers = message["headers"]
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> bool:
+        """Check a data message and tell whether there is anything to send."""
         text, data = message["text"], message["bytes"]
         if (text is None) == (data is None):
             problem = "neither is there" if text is None else "both are there"
-            raise ProtocolError(
-                f"websocket.send: exactly one of text and bytes must be given; {problem}",
-                rule="WS-SEND-01",
-                message_type="websocket.send",
+            self.judge(
+                ProtocolError(
+                    f"websocket.send: exactly one of text and bytes must be given; {problem}",
+                    rule="WS-SEND-01",
+                    message_type="websocket.send",
+                )
             )
-        if text is not None:
+        if data is not None:
+            del message["text"]
+        elif text is not None:
             _check_encodable("websocket.send", "text", text, "WS-SEND-04")
             del message["bytes"]
-        else:
-            del message["text"]
+        return text is not None or data is not None
 
     def _close(self, message: Message) -> None:
         if self.state is WebSocketState.CONNECTING:
-            # WS-CLOSE-02: a reason of any type passes here, for it never leaves the server.
-            reason = message["reason"]
-            message["reason"] = reason if isinstance(reason, str) else str(reason or "")
+            _check_early_close(message, self.judge)
         else:
-            _check_close(message)
+            _check_close(message, self.judge)
         self.close_code = message["code"]
         self.close_reason = message["reason"]
 
     def _deny(self, message: Message) -> WebSocketState:
-        denial = self.denial or HTTPProtocol("GET", extensions=self.extensions)
+        denial = self.denial or self._new_denial()
         message_type = message["type"].removeprefix("websocket.")
         try:
             denial.send({**message, "type": message_type})
@@ -317,18 +345,59 @@ class WebSocketProtocol(Protocol):
             return WebSocketState.DENIED
         return WebSocketState.DENYING
 
+    def _new_denial(self) -> HTTPProtocol:
+        denial = HTTPProtocol("GET", extensions=self.extensions, strictness=self.judge.strictness)
+        # The handshake is a request, and whether it was received is asked of the WebSocket.
+        denial.add_body(b"", False)
+        denial.next_event()
+        return denial
 
-def _check_close(message: Message) -> None:
-    code, reason = message["code"], message["reason"]
-    if code not in _SENDABLE_CODES:
-        raise ProtocolError(
-            f"websocket.close: code must be one that may be sent "
-            f"(1000 to 1003, 1007 to 1014, 3000 to 4999), not {shorten(code)}",
-            rule="WS-CLOSE-05",
-            message_type="websocket.close",
+
+def _check_names(headers: Headers, judge: Judge) -> None:
+    for name, _ in headers:
+        if name == b"sec-websocket-protocol":
+            hint, verdict = "the subprotocol key is for that", Verdict.ERROR
+        elif name in _SERVER_HEADERS:
+            hint, verdict = "the server sends that", Verdict.WARNING
+        else:
+            continue
+        breach = ProtocolError(
+            f"websocket.accept: headers must not hold {name.decode()}; {hint}",
+            rule="WS-ACC-05",
+            message_type="websocket.accept",
         )
+        judge(breach, verdict)
+
+
+def _check_early_close(message: Message, judge: Judge) -> None:
+    reason = message["reason"]
+    if reason is not None and not isinstance(reason, str):
+        # One of any type passes, for it never leaves the server.
+        judge(wrong_type("websocket.close", "reason", "str or None", reason, "WS-CLOSE-02"))
+    message["reason"] = reason if isinstance(reason, str) else str(reason or "")
+
+
+def _check_close(message: Message, judge: Judge) -> None:
+    code = message["code"]
+    if code not in _SENDABLE_CODES:
+        judge(
+            ProtocolError(
+                f"websocket.close: code must be one that may be sent "
+                f"(1000 to 1003, 1007 to 1014, 3000 to 4999), not {shorten(code)}",
+                rule="WS-CLOSE-05",
+                message_type="websocket.close",
+            )
+        )
+    try:
+        message["reason"] = _check_reason(message["reason"])
+    except ProtocolError as breach:
+        judge(breach)
+        message["reason"] = _mended_reason(message["reason"])
+
+
+def _check_reason(reason: object) -> str:
     if reason is None:
-        reason = message["reason"] = ""
+        return ""
     if not isinstance(reason, str):
         raise wrong_type("websocket.close", "reason", "str or None", reason, "WS-CLOSE-06")
     encoded = _check_encodable("websocket.close", "reason", reason, "WS-CLOSE-06")
@@ -339,6 +408,13 @@ def _check_close(message: Message) -> None:
             rule="WS-CLOSE-06",
             message_type="websocket.close",
         )
+    return reason
+
+
+def _mended_reason(reason: object) -> str:
+    if not isinstance(reason, str):
+        return ""
+    return reason.encode("utf-8", "ignore")[:_LONGEST_REASON].decode("utf-8", "ignore")
 
 
 def _check_encodable(message_type: str, key: str, text: str, rule: str) -> bytes:

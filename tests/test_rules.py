@@ -1,0 +1,170 @@
+"""The rules: how strictly a breach is judged, and which rules there are."""
+
+from __future__ import annotations
+
+import unittest
+
+from asgitest._protocol._rule import Verdict
+from asgitest._protocol._rules import RULES, Judge, Strictness, check_ignored
+from asgitest.exceptions import ProtocolError
+
+
+def breach(rule: str) -> ProtocolError:
+    """Return a breach of a rule."""
+    return ProtocolError("something is wrong", rule=rule)
+
+
+class TableTest(unittest.TestCase):
+    """The table of the rules."""
+
+    def test_texts(self) -> None:
+        """Each part of a rule is said in a sentence, and so is what its acceptance means."""
+        for rule in RULES.values():
+            for clause in rule.clauses:
+                with self.subTest(rule.id, verdict=clause.verdict):
+                    self.assertRegex(clause.text, r"\A\S.*\.\Z")
+                    self.assertRegex(clause.acceptance or "None.", r"\A[A-Z].*\.\Z")
+
+    def test_parts(self) -> None:
+        """No two parts of a rule have the same verdict, so that the verdict names the part."""
+        for rule in RULES.values():
+            with self.subTest(rule.id):
+                verdicts = [clause.verdict for clause in rule.clauses]
+                self.assertEqual(len(verdicts), len(set(verdicts)))
+                for clause in rule.clauses:
+                    self.assertIs(clause, rule.clause(clause.verdict))
+                self.assertIs(rule.clauses[0], rule.clause())
+
+    def test_acceptance(self) -> None:
+        """What is accepted anyhow has an acceptance, what the client provides has none."""
+        for rule in RULES.values():
+            for clause in rule.clauses:
+                with self.subTest(rule.id, verdict=clause.verdict):
+                    if clause.verdict is Verdict.PROVIDED:
+                        self.assertIsNone(clause.acceptance)
+                    elif clause.verdict is not Verdict.ERROR:
+                        self.assertIsNotNone(clause.acceptance)
+
+    def test_who_is_bound(self) -> None:
+        """A rule binds the application, the server or both; the client is the server."""
+        for rule in RULES.values():
+            with self.subTest(rule.id):
+                self.assertIn(rule.bound, ("application", "server", "both"))
+                if rule.clause().verdict is not Verdict.PROVIDED:
+                    self.assertNotEqual("server", rule.bound)
+
+
+class StrictnessTest(unittest.TestCase):
+    """``Strictness``."""
+
+    def test_usual(self) -> None:
+        """Without a word, the verdict is that of the rule's part."""
+        usual = Strictness()
+        for rule in RULES.values():
+            for clause in rule.clauses:
+                self.assertIs(clause.verdict, usual.verdict(rule.id, clause.verdict))
+            self.assertIs(rule.clause().verdict, usual.verdict(rule.id))
+
+    def test_strict(self) -> None:
+        """Strictness makes errors of what is accepted, with a warning or without."""
+        strict = Strictness(strict=True)
+        for rule in RULES.values():
+            for clause in rule.clauses:
+                if clause.verdict is not Verdict.PROVIDED:
+                    self.assertIs(Verdict.ERROR, strict.verdict(rule.id, clause.verdict))
+
+    def test_ignored(self) -> None:
+        """A rule that is ignored is accepted in silence, in strictness too."""
+        for rule in RULES.values():
+            for clause in rule.clauses:
+                for strict in (False, True):
+                    ignoring = Strictness(strict, frozenset({rule.id}))
+                    with self.subTest(rule.id, verdict=clause.verdict, strict=strict):
+                        found = ignoring.verdict(rule.id, clause.verdict)
+                        if clause.acceptance is not None:
+                            self.assertIs(Verdict.LENIENT, found)
+                        else:
+                            self.assertIs(clause.verdict, found)
+
+
+class JudgeTest(unittest.TestCase):
+    """``Judge``."""
+
+    def test_error(self) -> None:
+        """An error is raised."""
+        error = breach("HTTP-BODY-05")
+        with self.assertRaises(ProtocolError) as caught:
+            Judge()(error)
+        self.assertIs(error, caught.exception)
+
+    def test_warning(self) -> None:
+        """What is warned of is kept, in order."""
+        judge = Judge()
+        first, second = breach("APP-10"), breach("WS-ACC-05")
+        judge(first)
+        judge(second, Verdict.WARNING)
+        self.assertEqual([first, second], judge.warnings)
+
+    def test_acceptance(self) -> None:
+        """What is accepted leaves no trace."""
+        judge = Judge(Strictness(ignored=frozenset({"HTTP-BODY-05", "APP-10"})))
+        for rule in ("HTTP-BODY-05", "APP-10", "HTTP-START-06"):
+            judge(breach(rule))
+        self.assertEqual([], judge.warnings)
+
+
+class IgnoredTest(unittest.TestCase):
+    """``check_ignored``."""
+
+    def test_every_rule(self) -> None:
+        """A rule can be ignored if there is something to accept instead."""
+        for rule in RULES.values():
+            with self.subTest(rule.id):
+                if rule.can_be_relaxed:
+                    self.assertEqual(frozenset({rule.id}), check_ignored([rule.id]))
+                else:
+                    with self.assertRaisesRegex(ValueError, f"{rule.id} cannot be relaxed: "):
+                        check_ignored([rule.id])
+
+    def test_why_not(self) -> None:
+        """The error says why a rule cannot be relaxed."""
+        for rule, reason in (
+            (
+                "HTTP-BODY-07",
+                "there is nothing that the client could take in its place. "
+                "(An application answers.)",
+            ),
+            ("SC-16", "it says what the client provides. (method is in upper case.)"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                check_ignored((rule,))
+            self.assertEqual(
+                f"ignore_rules: {rule} cannot be relaxed: {reason}", str(caught.exception)
+            )
+
+    def test_unknown(self) -> None:
+        """An unknown id is an error that lists what is near."""
+        with self.assertRaises(ValueError) as caught:
+            check_ignored({"http-body-5"})
+        self.assertRegex(
+            str(caught.exception),
+            r"\Aignore_rules: there is no rule 'http-body-5'; there is .*HTTP-BODY-05",
+        )
+        with self.assertRaises(ValueError) as caught:
+            check_ignored({"xyz"})
+        self.assertEqual(
+            "ignore_rules: there is no rule 'xyz'; the page Rules lists them all",
+            str(caught.exception),
+        )
+
+    def test_type(self) -> None:
+        """One id alone, or what is no id, is a type error that shows what was expected."""
+        for value, text in (
+            ("HTTP-BODY-05", "a collection of rule ids such as {'HTTP-BODY-05'}, not str"),
+            (None, "a collection of rule ids such as {'HTTP-BODY-05'}, not NoneType: None"),
+            (iter([]), "a collection of rule ids"),
+            ([5], "must hold rule ids, which are str, not int: 5"),
+        ):
+            with self.subTest(value), self.assertRaises(TypeError) as caught:
+                check_ignored(value)
+            self.assertIn(text, str(caught.exception))
