@@ -214,8 +214,9 @@ class RunningApplication:
         progress = portal.run(wait, lifespan.shut_down)
         if progress.state is LifespanState.STOP_FAILED and progress.violation is None:
             raise self._reported_failure(portal, lifespan, "shutdown")
-        wait = Wait(self.timeout, "the application to end after its shutdown", lifespan)
-        progress = portal.run(wait, lifespan.end)
+        if not progress.ended:
+            wait = Wait(self.timeout, "the application to end after its shutdown", lifespan)
+            progress = portal.run(wait, lifespan.end)
         if progress.violation is not None:
             raise progress.violation
         if progress.error is not None:

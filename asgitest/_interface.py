@@ -69,9 +69,7 @@ def resolve_interface(app: Any, interface: str = "auto") -> str:
     :return: ``"asgi2"`` or ``"asgi3"``
     :raises ValueError: if the interface is none of the three
     """
-    if interface not in _INTERFACES:
-        raise ValueError(f"interface must be one of {', '.join(_INTERFACES)}, not {interface!r}")
-    if interface != "auto":
+    if check_interface(interface) != "auto":
         return interface
     return (
         _by_parameters(app, follow_wrapped=False)
@@ -82,17 +80,32 @@ def resolve_interface(app: Any, interface: str = "auto") -> str:
     )
 
 
+def check_interface(interface: str) -> str:
+    """Return an interface as it is.
+
+    :param interface: ``"asgi2"``, ``"asgi3"``, or ``"auto"``
+    :raises ValueError: if it is none of these
+    """
+    if interface not in _INTERFACES:
+        raise ValueError(f"interface must be one of {', '.join(_INTERFACES)}, not {interface!r}")
+    return interface
+
+
 def _by_parameters(app: Any, *, follow_wrapped: bool) -> str | None:
-    takes_three, takes_one = _takes(app, 3, follow_wrapped), _takes(app, 1, follow_wrapped)
+    try:
+        signature = inspect.signature(app, follow_wrapped=follow_wrapped)
+    except (TypeError, ValueError):
+        return None
+    takes_three, takes_one = _takes(signature, 3), _takes(signature, 1)
     if takes_three == takes_one:
         return None
     return "asgi3" if takes_three else "asgi2"
 
 
-def _takes(app: Any, count: int, follow_wrapped: bool) -> bool:
+def _takes(signature: inspect.Signature, count: int) -> bool:
     try:
-        inspect.signature(app, follow_wrapped=follow_wrapped).bind(*range(count))
-    except (TypeError, ValueError):
+        signature.bind(*range(count))
+    except TypeError:
         return False
     return True
 

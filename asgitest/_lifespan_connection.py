@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import anyio.lowlevel
+
 from ._connection import Connection
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from .exceptions import ProtocolError
+
+
+# Of the loop, from an application's last message to its end.
+_STEPS = 3
 
 
 class LifespanProgress(NamedTuple):
@@ -40,10 +46,18 @@ class LifespanConnection(Connection[LifespanProtocol]):
         return self._progress()
 
     async def shut_down(self) -> LifespanProgress:
-        """Have the application shut down, and wait for its answer."""
+        """Have the application shut down, and wait for its answer.
+
+        Most applications end within a step of it, which need not cost the thread another hop.
+        """
         self.protocol.shut_down()
         self.notify()
         await self.until(lambda: self.protocol.shutdown_answered)
+        for _ in range(_STEPS):
+            if self.ended:
+                await self.settle()
+                break
+            await anyio.lowlevel.checkpoint()
         return self._progress()
 
     async def end(self) -> LifespanProgress:

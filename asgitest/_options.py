@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ._application import check_lifespan_mode
-from ._interface import resolve_interface
+from ._interface import check_interface
 from ._protocol._messages import parse_version
 from ._protocol._rules import Strictness, check_ignored
 from ._protocol._scope import ScopeOptions
@@ -119,8 +119,7 @@ class ClientOptions:
         _check_member("portal", self.portal, ("thread", "inline"))
         _check_member("http_version", self.http_version, HTTP_VERSIONS)
         check_lifespan_mode(self.lifespan)
-        # The interface alone is checked here, for which any callable will do.
-        resolve_interface(len, self.interface)
+        check_interface(self.interface)
         if self.spec_version is not None:
             _check_member("spec_version", self.spec_version, SPEC_VERSIONS)
             parse_version(self.spec_version)
