@@ -20,6 +20,7 @@ from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._rules import Judge, Strictness
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
+from ._thread_portal import ThreadPortal
 from ._warn import warn, warn_of
 from .exceptions import (
     ASGITestError,
@@ -107,7 +108,7 @@ class RunningApplication:
         self._is_ready = False
         self._open.clear()
         self._lifespan = None
-        portal = Portal(self.backend, self.backend_options, self.timeout)
+        portal = ThreadPortal(self.backend, self.backend_options, self.timeout)
         portal.start()
         self._portal = portal
         # Nobody has to call close(): when the client is collected, its loop ends by itself.

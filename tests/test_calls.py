@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import anyio
 
-from asgitest._calls import Answer, Call
+from asgitest._calls import Answer, Call, Wait
 from asgitest._future_calls import FutureCall
-from asgitest._portal import Portal, Wait
+from asgitest._thread_portal import ThreadPortal
 from asgitest.exceptions import DeadlineExceeded
 from tests.base import CleanTestCase
 
@@ -42,7 +42,7 @@ class CallTest(CleanTestCase):
     def setUp(self) -> None:
         """Start a loop."""
         super().setUp()
-        self.portal = Portal()
+        self.portal = ThreadPortal()
         self.portal.start()
         self.addCleanup(self.portal.stop, None)
 

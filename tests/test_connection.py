@@ -9,8 +9,8 @@ import anyio
 from asgitest import DeadlineExceeded, TestClient, WebSocketDenied
 from asgitest._http_connection import HTTPConnection
 from asgitest._interface import ASGIApplication
-from asgitest._portal import Portal
 from asgitest._protocol._http import HTTPProtocol
+from asgitest._thread_portal import ThreadPortal
 from tests.base import CleanTestCase
 
 
@@ -34,7 +34,7 @@ class CornerTest(CleanTestCase):
 
     def test_cancelled_before_it_began(self) -> None:
         """A connection that is cancelled before its first step ends at its first wait."""
-        portal = Portal()
+        portal = ThreadPortal()
         portal.start()
         self.addCleanup(portal.stop, None)
         connection = HTTPConnection(

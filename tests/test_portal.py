@@ -30,8 +30,8 @@ import sniffio
 
 from asgitest import ASGITestError, DeadlineExceeded, TestClient
 from asgitest._debugger import is_debugging
-from asgitest._portal import Portal
 from asgitest._stacks import await_chain, busy_threads, describe_chain, describe_thread
+from asgitest._thread_portal import ThreadPortal
 
 from .base import CleanTestCase
 
@@ -152,11 +152,11 @@ class CallTest(PortalTestCase):
 
     def test_base_exception(self) -> None:
         """A SystemExit is raised in the calling thread and leaves the loop alone."""
-        thread = self.client.portal.thread_name
+        thread = self.client.portal.place
         with self.assertRaises(SystemExit):
             self.client.call(sys.exit)
         self.assertEqual(3, self.client.call(lambda: 3))
-        self.assertEqual(thread, self.client.portal.thread_name)
+        self.assertEqual(thread, self.client.portal.place)
 
     def test_context(self) -> None:
         """The caller's context variables are seen, and changes do not come back."""
@@ -673,18 +673,18 @@ class LifeTest(PortalTestCase):
         """All requests of a client share one loop, entered or not."""
         for make in (self.enter_client, self.new_client):
             client = make(hello)
-            name = client.portal.thread_name
+            name = client.portal.place
             client.get("/")
             client.get("/", stream=True).close()
-            self.assertEqual(name, client.portal.thread_name)
+            self.assertEqual(name, client.portal.place)
 
     def test_close_and_use_again(self) -> None:
         """A client that was closed starts a new loop when it is used."""
         client = self.new_client(hello)
-        name = client.portal.thread_name
+        name = client.portal.place
         client.close()
         self.assertEqual("ok", client.get("/").text)
-        self.assertNotEqual(name, client.portal.thread_name)
+        self.assertNotEqual(name, client.portal.place)
 
     def test_close_twice(self) -> None:
         """Closing a client again, or one that was not used, does nothing."""
@@ -765,7 +765,7 @@ class LifeTest(PortalTestCase):
     def test_missing_backend(self) -> None:
         """A backend that anyio does not know is an ImportError, too."""
         with self.assertRaisesRegex(ImportError, "the backend 'other' is not installed"):
-            Portal("other").start()
+            ThreadPortal("other").start()
 
     @unittest.skipIf(ON_TRIO, "trio has no such option")
     @unittest.skipIf(hasattr(anyio, "ExceptionGroup"), "anyio 3 has no such option")
@@ -890,10 +890,10 @@ class AbandonedLoopTest(PortalTestCase):
     def test_thread_is_named(self) -> None:
         """The text names the thread that was abandoned."""
         self.hurry()
-        name = self.client.portal.thread_name
+        place = self.client.portal.place
         with self.assertRaises(DeadlineExceeded) as caught:
             self.client.get("/block")
-        self.assertIn(f"Thread {name!r} was abandoned", str(caught.exception))
+        self.assertIn(f"{place[0].upper()}{place[1:]} was abandoned", str(caught.exception))
 
     def test_next_call(self) -> None:
         """The next call runs on a new loop, with a new lifespan."""

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 
 from asgitest import ASGITestError
-from asgitest._portal import Portal
 from asgitest._stepwise import MovingDeadline, Step, StepwiseTask
+from asgitest._thread_portal import ThreadPortal
 
 from .base import CleanTestCase
 
@@ -20,7 +20,7 @@ class StepwiseTaskTest(CleanTestCase):
     def setUp(self) -> None:
         """Start a loop and a task on it."""
         super().setUp()
-        self.portal = Portal(os.environ.get("ASGITEST_BACKEND") or "asyncio")
+        self.portal = ThreadPortal(os.environ.get("ASGITEST_BACKEND") or "asyncio")
         self.portal.start()
         self.addCleanup(self.portal.stop, 10)
         self.task = StepwiseTask(self.portal, "the test", MovingDeadline(5))

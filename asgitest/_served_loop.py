@@ -1,0 +1,98 @@
+"""What stands on an event loop as long as an application runs there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from ._backend import running_loop
+from ._generators import GeneratorCloser
+from ._report import describe_leftovers
+
+
+class ServedLoop:
+    """The root task on an event loop, and the group of all tasks that are started there.
+
+    :param backend: ``"asyncio"`` or ``"trio"``
+    :param generators: closes the async generators that tasks of the loop drop
+    :ivar loop: the loop, ``None`` before it runs
+    :ivar stopping: whether the loop takes no more tasks, for it is about to end
+    :ivar own_tasks: ids of the tasks that are not the application's
+    :ivar leftovers: descriptions of what did not end when it was cancelled
+    """
+
+    def __init__(self, backend: str, generators: GeneratorCloser) -> None:
+        self.loop: Any = None
+        self.stopping = False
+        self.own_tasks: set[int] = set()
+        self.leftovers: list[str] = []
+        self._backend = backend
+        self._generators = generators
+        self._call_soon: Callable[..., object] = _not_running
+        self._tasks: Any = None
+        self._stop_wanted: Any = None
+
+    async def serve(self, ready: Callable[[], object]) -> None:
+        """Hold the loop open until :meth:`want_stop`, then cancel what is left on it.
+
+        :param ready: called when tasks can be started
+        """
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                self._stop_wanted = anyio.Event()
+                self.own_tasks = {task.id for task in anyio.get_running_tasks()}
+                self._generators.install()
+                self.loop, self._call_soon = running_loop(self._backend)
+                ready()
+                try:
+                    await self._stop_wanted.wait()
+                finally:
+                    # Before the group waits for its tasks: some of them clean up slowly.
+                    self.stopping = True
+                self._tasks.cancel_scope.cancel()
+            await self._note_leftovers()
+        finally:
+            self.stopping = True
+
+    def call_soon(self, function: Callable[..., object], *args: Any) -> None:
+        """Run a plain function on the loop, from any thread.
+
+        :param function: a function that does not raise
+        :param args: its positional arguments
+        :raises RuntimeError: if the loop does not run, or has ended
+        """
+        self._call_soon(function, *args)
+
+    def start_soon(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
+        """Start a task; called on the loop.
+
+        :param function: a coroutine function that does not raise
+        :param args: its positional arguments
+        :param name: what reports call the task
+        """
+        # A loop that is stopping takes no more tasks; its end resolves the calls it has.
+        with contextlib.suppress(RuntimeError):
+            self._tasks.start_soon(function, *args, name=name)
+
+    def want_stop(self) -> None:
+        """Have :meth:`serve` end; called on the loop."""
+        self.stopping = True
+        self._stop_wanted.set()
+
+    def describe_leftovers(self) -> list[str]:
+        """Return the application's tasks, each with its stack; called on the loop."""
+        return describe_leftovers(self.own_tasks)
+
+    async def _note_leftovers(self) -> None:
+        # What ends by itself within its next few steps was not left.
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+        self.leftovers = self.describe_leftovers()
+
+
+def _not_running(*args: Any) -> None:
+    raise RuntimeError("the event loop does not run")
