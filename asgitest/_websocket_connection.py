@@ -103,10 +103,11 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         return self._progress()
 
     async def _let_answer(self) -> None:
-        """Let the application deal with the last message of the client before that leaves.
+        """Let the application come to its next receive() before the client leaves.
 
-        On a network the message would have arrived, and whether its answer still does is a race;
-        here, what the application does about it must not depend on luck.
+        It may be at work on the client's last message, or on what follows its accept. On a network
+        it is a race whether the client is still there for that; here, what the application does
+        must not depend on luck.
         """
         if self._has_unanswered:
             with anyio.move_on_after(self.portal.grace):
@@ -166,6 +167,8 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             self._body.append(message["body"])
         elif message_type == "websocket.accept":
             self._accepted = self._progress()
+            # One that waits in receive() beside its work is told at once, as by a server.
+            self._has_unanswered = not self._receiving
         elif self._is_read and (is_close or message_type == "websocket.send"):
             self._sent_cost += _cost(message)
             self.mailbox.append(message)

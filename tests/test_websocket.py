@@ -1569,6 +1569,26 @@ class TestClosesTest(WebSocketTestCase):
             session.send_text("b")
         self.assertEqual(["a", "b", 1000], log)
 
+    def test_what_follows_the_accept_is_done(self) -> None:
+        """An application gets to its next receive() before it is told that the test left."""
+        log: list[Any] = []
+
+        @websocket_app
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send(ACCEPT)
+            await anyio.to_thread.run_sync(log.append, "thread")
+            await anyio.lowlevel.checkpoint()
+            await send(text("welcome"))
+            log.append("sent")
+            log.append((await receive())["code"])
+
+        client = self.enter_client(app)
+        for _ in range(20):
+            with client.websocket_connect("/"):
+                pass
+        self.assertEqual(["thread", "sent", 1000] * 20, log)
+
     def test_last_message_that_ends_the_application(self) -> None:
         """An application may close, return or raise over the last message."""
 
