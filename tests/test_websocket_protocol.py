@@ -456,6 +456,14 @@ class TakenTest(ProtocolTestCase):
                 self.assertEqual(row.result["subprotocol"], machine.subprotocol)
                 self.assertEqual(row.result["headers"], machine.headers)
 
+    def test_framing_of_accept(self) -> None:
+        """Headers about a body's framing do not reach the client: an upgrade has no body."""
+        framing = [(b"content-length", b"0"), (b"Content-Length", b"1"), (b"a", b"b")]
+        machine = protocol()
+        machine.send(accept(headers=[*framing, (b"transfer-encoding", b"chunked")]))
+        self.assertEqual([(b"a", b"b")], machine.headers)
+        self.assertIsNone(machine.violation)
+
     def test_data(self) -> None:
         """A message of data comes out with the one key that it is about, empty ones too."""
         for row in (

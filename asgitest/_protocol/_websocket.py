@@ -90,6 +90,7 @@ _SENDABLE_CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
 _SERVER_HEADERS = (b"sec-websocket-accept", b"connection", b"upgrade")
 # RFC 6455, section 5.5: a control frame holds 125 bytes, and the code takes two.
 _LONGEST_REASON = 123
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class WebSocketProtocol(Protocol):
@@ -300,7 +301,8 @@ class WebSocketProtocol(Protocol):
             )
         _check_names(message["headers"], self.judge)
         self.subprotocol = subprotocol
-        self.headers = message["headers"]
+        # RFC 9110, section 8.6: what follows an upgrade has neither length nor coding.
+        self.headers = [pair for pair in message["headers"] if pair[0] not in _FRAMING]
 
     def _send(self, message: Message) -> bool:
         """Check a data message and tell whether there is anything to send."""
