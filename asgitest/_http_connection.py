@@ -154,6 +154,12 @@ class HTTPConnection(Connection[HTTPProtocol]):
         """Close the client's side and wait for the application."""
         await self.leave()
 
+    def cancel(self) -> None:
+        """Cancel the application; where it is shielded from that, ``receive()`` lets it go."""
+        super().cancel()
+        self.protocol.disconnect()
+        self.notify()
+
     def _wants_body(self) -> bool:
         return bool(self._receivers) and self.protocol.wants_body
 

@@ -122,6 +122,11 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             self.cancel()
         await self.leave(1006, "")
 
+    def cancel(self) -> None:
+        """Cancel the application; where it is shielded from that, ``receive()`` lets it go."""
+        super().cancel()
+        self.disconnect(1006, "")
+
     async def refuse(self) -> WebSocketProgress:
         """Lose a connection that broke a rule in its handshake (ERR-04)."""
         await self.lose()

@@ -112,6 +112,7 @@ class Row:
     :ivar method: method of the request
     :ivar ways: how the response is read
     :ivar act: what the test does with the WebSocket
+    :ivar never: what must not stand in the error's text
     """
 
     name: str
@@ -124,6 +125,7 @@ class Row:
     method: str = "GET"
     ways: tuple[str, ...] = ("buffered", "streamed")
     act: Callable[[Any], Any] = lambda websocket: websocket.receive()
+    never: str = "an internal error"
 
 
 def sends(*messages: Any) -> Behaviour:
@@ -254,6 +256,13 @@ async def swallows_cancellation(call: Call) -> None:
         try:
             await anyio.to_thread.run_sync(call.release.wait)
         except BaseException:
+            continue
+
+
+async def receives_in_shield(call: Call) -> None:
+    """Ask for events where no cancellation arrives."""
+    with anyio.CancelScope(shield=True):
+        while not (await call.receive())["type"].endswith("disconnect"):
             continue
 
 
@@ -399,6 +408,7 @@ async def returns_generator(call: Call) -> None:
 # The tables are laid out by hand, so that a row is one thing to the eye.
 
 QUICKLY = {"timeout": SHORT}
+ABANDONED = "did not stop when it was cancelled"
 
 # fmt: off
 HTTP_ROWS = (
@@ -590,6 +600,9 @@ HTTP_ROWS = (
         "An application that swallows its cancellation is named and abandoned.",
         swallows_cancellation, RequestDeadlineExceeded, text="did not stop when it was cancelled",
         options=QUICKLY, ways=("buffered",)),
+    Row("receives_in_shield", "An application whose receive() is shielded is let go in time.",
+        receives_in_shield, RequestDeadlineExceeded, text=", in receives_in_shield\n",
+        options=QUICKLY, never=ABANDONED),
     Row("worker_thread", "Of a worker thread that blocks the text tells where it stands.",
         blocks_in_worker_thread, RequestDeadlineExceeded,
         text=", in endpoint\n    call.release.wait()", options=QUICKLY, ways=("streamed",)),
@@ -721,6 +734,9 @@ WEBSOCKET_ROWS = (
     Row("never_answers", "An application that never answers the handshake meets the deadline.",
         sleeps, RequestDeadlineExceeded, text=", in sleeps\n    await anyio.sleep_forever()",
         options=QUICKLY),
+    Row("receives_in_shield", "An application whose receive() is shielded is let go in time.",
+        receives_in_shield, RequestDeadlineExceeded, text=", in receives_in_shield\n",
+        options=QUICKLY, never=ABANDONED),
     Row("blocks_in_handshake",
         "An application that blocks its loop in the handshake meets the deadline.", blocks,
         RequestDeadlineExceeded, text=", in blocks\n    call.release.wait()", options=QUICKLY),
@@ -966,6 +982,7 @@ class MisbehavingTestCase(CleanTestCase):
         self.assertEqual(row.rule, getattr(error, "rule", None))
         if row.text:
             self.assertIn(row.text, str(error))
+            self.assertNotIn(row.never, str(error))
 
 
 def add_tests(rows: tuple[Row, ...], ways: tuple[str, ...] = ("",)) -> Callable[[type], type]:
