@@ -1,7 +1,12 @@
-"""The three state machines under random messages and events: whatever comes, they hold."""
+"""The three state machines under random messages and events: whatever comes, they hold.
+
+``ASGITEST_FUZZ`` sets the number of examples here as in the tests of generated applications; a
+walk has more than ten times the steps of one of these, and costs less.
+"""
 
 from __future__ import annotations
 
+import os
 import unittest
 from collections import deque
 from typing import Any
@@ -20,99 +25,21 @@ from hypothesis.stateful import (
 from asgitest._protocol._http import HTTPProtocol, HTTPState
 from asgitest._protocol._lifespan import LifespanProtocol, LifespanState
 from asgitest._protocol._machine import Protocol
-from asgitest._protocol._messages import EVENTS, MESSAGES
+from asgitest._protocol._messages import EVENTS
 from asgitest._protocol._websocket import WebSocketProtocol, WebSocketState
 from asgitest.exceptions import ClientDisconnected, ProtocolError
+from tests.fuzz_messages import BODIES, EXTENSIONS, SUBPROTOCOLS, VERSIONS, messages
 from tests.protocol_case import snapshot
 
+WANTED = os.environ.get("ASGITEST_FUZZ")
 SETTINGS = settings(
-    max_examples=50,
-    stateful_step_count=25,
-    derandomize=True,
+    max_examples=int(WANTED or 50),
+    stateful_step_count=60,
+    derandomize=not WANTED,
+    database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-
-VERSIONS = st.sampled_from(["2.0", "2.1", "2.2", "2.3", "2.4", "2.5"])
-EXTENSIONS = ["http.response.debug", "http.response.template"]
-SUBPROTOCOLS = ["chat", "superchat"]
-
-# -- messages ----------------------------------------------------------------------------------
-
-
-ATOMS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-5, 6000),
-    st.sampled_from([10**30, -(10**30)]),
-    st.floats(allow_nan=False),
-    st.text(max_size=3),
-    st.sampled_from(["\ud800", "a" * 200, "é" * 62]),
-    st.binary(max_size=3),
-    st.sampled_from([bytearray(b"a"), memoryview(b"a"), memoryview(b"abc")[::2], object, object()]),
-)
-JUNK = st.recursive(
-    ATOMS,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.lists(inner, max_size=3).map(tuple),
-        st.dictionaries(st.text(max_size=2), inner, max_size=2),
-    ),
-    max_leaves=4,
-)
-HEADER_NAMES = st.sampled_from([b"a", b"Content-Type", b"content-length", b"transfer-encoding"])
-HEADERS = st.lists(st.tuples(HEADER_NAMES, st.sampled_from([b"0", b"1", b"3", b" 2 "])), max_size=2)
-STATUSES = st.sampled_from([200, 200, 200, 204, 304, 404, 500])
-BODIES = st.sampled_from([b"", b"a", b"ab", b"abc"])
-
-#: For each key of a message values that fit it.
-GOOD: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "http.response.start": {"status": STATUSES, "headers": HEADERS, "trailers": st.just(False)},
-    "http.response.body": {"body": BODIES, "more_body": st.booleans()},
-    "http.response.debug": {"info": st.dictionaries(st.text(max_size=2), ATOMS, max_size=2)},
-    "http.response.template": {"template": ATOMS, "context": ATOMS},
-    "websocket.accept": {
-        "subprotocol": st.sampled_from([None, *SUBPROTOCOLS]),
-        "headers": st.lists(st.just((b"A", b"b")), max_size=1),
-    },
-    "websocket.send": {"text": st.text(max_size=2), "bytes": st.none()},
-    "websocket.close": {
-        "code": st.sampled_from([1000, 1001, 3000, 4999]),
-        "reason": st.sampled_from(["", None, "bye"]),
-    },
-    "websocket.http.response.start": {"status": STATUSES, "headers": HEADERS},
-    "websocket.http.response.body": {"body": BODIES, "more_body": st.booleans()},
-    "lifespan.startup.complete": {},
-    "lifespan.startup.failed": {"message": st.text(max_size=3)},
-    "lifespan.shutdown.complete": {},
-    "lifespan.shutdown.failed": {"message": st.text(max_size=3)},
-}
-#: The keys that a message cannot be without.
-REQUIRED = {"status", "info", "text"}
-ALL_KEYS = sorted({key for keys in GOOD.values() for key in keys})
-
-
-def well_formed(message_type: str) -> st.SearchStrategy[Any]:
-    """Return messages of a type with the right values, those with a default left out at times."""
-    keys = GOOD[message_type]
-    required = {key: values for key, values in keys.items() if key in REQUIRED}
-    optional = {key: values for key, values in keys.items() if key not in REQUIRED}
-    return st.fixed_dictionaries({"type": st.just(message_type), **required}, optional=optional)
-
-
-def messages(scope_type: str) -> st.SearchStrategy[Any]:
-    """Return whatever an application may take it into its head to send on a scope."""
-    own = [name for name in GOOD if name.startswith(f"{scope_type}.")]
-    good = st.sampled_from(own).flatmap(well_formed)
-    damaged = st.tuples(
-        good, st.dictionaries(st.sampled_from(ALL_KEYS), JUNK, min_size=1, max_size=2)
-    ).map(lambda parts: {**parts[0], **parts[1]})
-    foreign = st.fixed_dictionaries(
-        {"type": st.one_of(st.sampled_from(sorted({*MESSAGES, *EVENTS})), JUNK)},
-        optional=dict.fromkeys(ALL_KEYS, JUNK),
-    )
-    # Mostly well-formed, so that a connection gets anywhere.
-    return st.one_of(good, good, good, good, good, damaged, foreign, JUNK)
 
 
 # -- machines ----------------------------------------------------------------------------------
@@ -232,7 +159,7 @@ class HTTPMachine(ProtocolMachine):
         assert not was_complete
         if taken["type"] == "http.response.body":
             self.bodies.append(taken["body"])
-            assert self.protocol.complete is not taken["more_body"]
+            assert not (self.protocol.complete and taken["more_body"])
         if taken["type"] == "http.response.start":
             assert self.protocol.status == taken["status"]
 
