@@ -173,7 +173,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         elif message_type == "websocket.accept":
             self._accepted = self._progress()
             # One that waits in receive() beside its work is told at once, as by a server.
-            self._has_unanswered = not self._receiving
+            self._has_unanswered = not self._receivers
         elif self._is_read and (is_close or message_type == "websocket.send"):
             self._sent_cost += _cost(message)
             self.mailbox.append(message)

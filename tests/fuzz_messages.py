@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from asgitest._protocol._messages import EVENTS, MESSAGES, Field
+from asgitest._protocol._rules import RULES, Judge, Strictness
 from asgitest.exceptions import ProtocolError
 
 Message = dict[str, Any]
@@ -19,6 +20,9 @@ SUBPROTOCOLS = ["chat", "superchat"]
 VERSIONS = st.sampled_from(["2.0", "2.1", "2.2", "2.3", "2.4", "2.5"])
 #: Every extension that a row of the table needs.
 EXTENSIONS = sorted({row.extension for row in MESSAGES.values() if row.extension is not None})
+#: Every rule that a test can relax.
+RELAXABLE = sorted(rule.id for rule in RULES.values() if rule.can_be_relaxed)
+IGNORED_RULES = st.one_of(st.just([]), st.lists(st.sampled_from(RELAXABLE), max_size=5))
 
 ATOMS = st.one_of(
     st.none(),
@@ -61,8 +65,9 @@ POOL: tuple[Any, ...] = (
 
 
 def _takes(message_type: str, field: Field, value: Any) -> bool:
+    judge = Judge(Strictness(strict=True))
     try:
-        field.check(message_type, field.key, value, field.rule)
+        field.check(message_type, field.key, value, field.rule, judge)
     except ProtocolError:
         return False
     return True
@@ -76,7 +81,7 @@ def _values(message_type: str, field: Field) -> st.SearchStrategy[Any]:
 
 
 def _is_required(field: Field) -> bool:
-    # A field says so by having no default; what stands there instead is no business of ours.
+    # A field says so by having no default; what stands there instead is nobody's business.
     return field.default is Field("key", field.check, "").default
 
 

@@ -347,6 +347,7 @@ class Program:
                 await receive()
                 await send({"type": f"lifespan.{stage}.complete"})
         else:
+            await receive()
             await send({"type": "http.response.start", "status": 200})
             await send({"type": "http.response.body", "body": b"ok"})
 

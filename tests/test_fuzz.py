@@ -33,7 +33,7 @@ from asgitest import (
 from asgitest._portal import Portal
 
 from .base import running_threads
-from .fuzz_messages import SUBPROTOCOLS
+from .fuzz_messages import IGNORED_RULES, SUBPROTOCOLS
 from .fuzz_programs import DEADLY, Program, Raise, programs, walk
 
 WANTED = os.environ.get("ASGITEST_FUZZ")
@@ -54,6 +54,8 @@ OPTIONS = st.fixed_dictionaries(
         "raise_server_exceptions": st.booleans(),
         "spec_version": st.sampled_from([None, "2.0", "2.3", "2.5"]),
         "lifespan": st.sampled_from(["auto", "auto", "on", "off"]),
+        "strict": st.sampled_from([False, False, True]),
+        "ignore_rules": IGNORED_RULES,
     }
 )
 

@@ -26,9 +26,17 @@ from asgitest._protocol._http import HTTPProtocol, HTTPState
 from asgitest._protocol._lifespan import LifespanProtocol, LifespanState
 from asgitest._protocol._machine import Protocol
 from asgitest._protocol._messages import EVENTS
+from asgitest._protocol._rules import Strictness
 from asgitest._protocol._websocket import WebSocketProtocol, WebSocketState
 from asgitest.exceptions import ClientDisconnected, ProtocolError
-from tests.fuzz_messages import BODIES, EXTENSIONS, SUBPROTOCOLS, VERSIONS, messages
+from tests.fuzz_messages import (
+    BODIES,
+    EXTENSIONS,
+    IGNORED_RULES,
+    SUBPROTOCOLS,
+    VERSIONS,
+    messages,
+)
 from tests.protocol_case import snapshot
 
 WANTED = os.environ.get("ASGITEST_FUZZ")
@@ -55,6 +63,12 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.first: ProtocolError | None = None
         self.left = False
         self.raises = False
+        self.is_relaxed = False
+
+    def judged(self, strict: bool, ignored: list[str]) -> Strictness:
+        """Return how strictly to judge; what is relaxed need not be consistent any more."""
+        self.is_relaxed = bool(ignored)
+        return Strictness(strict, frozenset(ignored))
 
     def send_message(self, message: object) -> Any:
         """Send a message; check that a refusal changes nothing.
@@ -80,7 +94,10 @@ class ProtocolMachine(RuleBasedStateMachine):
             assert taken is None
             assert snapshot(self.protocol) == before
             return None
-        assert isinstance(taken, dict)
+        if taken is None:
+            # Whoever accepts a breach may drop what broke the rule.
+            assert self.is_relaxed
+            return None
         assert isinstance(message, dict)
         assert taken["type"] == message["type"]
         return taken
@@ -140,21 +157,33 @@ class HTTPMachine(ProtocolMachine):
     @initialize(
         version=VERSIONS,
         method=st.sampled_from(["GET", "HEAD"]),
-        debug=st.booleans(),
+        announced=st.booleans(),
         raises=st.booleans(),
+        strict=st.booleans(),
+        ignored=IGNORED_RULES,
     )
-    def start(self, version: str, method: str, debug: bool, raises: bool) -> None:
+    def start(
+        self,
+        version: str,
+        method: str,
+        announced: bool,
+        raises: bool,
+        strict: bool,
+        ignored: list[str],
+    ) -> None:
         """Begin."""
         self.raises = raises
         self.method = method
-        self.protocol = HTTPProtocol(method, version, EXTENSIONS if debug else [])
+        self.protocol = HTTPProtocol(
+            method, version, EXTENSIONS if announced else [], self.judged(strict, ignored)
+        )
 
     @rule(message=messages("http"))
     def send(self, message: object) -> None:
         """Send anything; what is taken moves the response forward."""
         was_complete = self.protocol.complete
         taken = self.send_message(message)
-        if taken is None:
+        if taken is None or self.is_relaxed:
             return
         assert not was_complete
         if taken["type"] == "http.response.body":
@@ -202,6 +231,8 @@ class HTTPMachine(ProtocolMachine):
         assert not (self.left and protocol.complete)
         assert not (self.bodies and not protocol.sent_body)
         assert all(name == name.lower() != b"transfer-encoding" for name, _ in protocol.headers)
+        if self.is_relaxed:
+            return
         sent = b"".join(self.bodies)
         if self.method == "HEAD" or protocol.status in (204, 304):
             assert not sent
@@ -233,12 +264,21 @@ class WebSocketMachine(ProtocolMachine):
         self.fed: deque[dict[str, Any]] = deque()
         self.connected = False
 
-    @initialize(version=VERSIONS, denial=st.booleans(), raises=st.booleans())
-    def start(self, version: str, denial: bool, raises: bool) -> None:
+    @initialize(
+        version=VERSIONS,
+        announced=st.booleans(),
+        raises=st.booleans(),
+        strict=st.booleans(),
+        ignored=IGNORED_RULES,
+    )
+    def start(
+        self, version: str, announced: bool, raises: bool, strict: bool, ignored: list[str]
+    ) -> None:
         """Begin."""
         self.raises = raises
-        extensions = ["websocket.http.response"] if denial else []
-        self.protocol = WebSocketProtocol(SUBPROTOCOLS, version, extensions)
+        self.protocol = WebSocketProtocol(
+            SUBPROTOCOLS, version, EXTENSIONS if announced else [], self.judged(strict, ignored)
+        )
         self.state = self.protocol.state
 
     @rule(message=messages("websocket"))
@@ -246,7 +286,7 @@ class WebSocketMachine(ProtocolMachine):
         """Send anything; nothing is taken once the application has closed."""
         was_closed = self.protocol.closed
         taken = self.send_message(message)
-        if taken is None:
+        if taken is None or self.is_relaxed:
             return
         assert not was_closed
         if taken["type"] == "websocket.send":
@@ -301,7 +341,8 @@ class WebSocketMachine(ProtocolMachine):
         assert protocol.disconnected is self.left
         assert not (self.left and protocol.closed)
         assert (protocol.close_code is not None) is (self.left or protocol.closed)
-        assert protocol.subprotocol is None or protocol.subprotocol in SUBPROTOCOLS
+        offered = protocol.subprotocol is None or protocol.subprotocol in SUBPROTOCOLS
+        assert offered or self.is_relaxed
         if protocol.denial is None:
             assert protocol.state is not WebSocketState.DENYING
         else:
