@@ -131,6 +131,7 @@ ANYIO_MODULES = frozenset(
         "_future_calls",
         "_generators",
         "_http_connection",
+        "_lifespan_connection",
         "_report",
         "_served_loop",
         "_stacks",
