@@ -15,6 +15,7 @@ from ._application import RunningApplication
 from ._exchange import Exchange, StreamedBody
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._http_connection import HTTPConnection, HTTPProgress
+from ._input import check_body
 from ._interface import ASGIApplication
 from ._opened_websocket import OpenedWebSocket
 from ._options import CLIENT_TIMEOUT, ClientOptions, build_options, check_timeout
@@ -117,12 +118,15 @@ class ASGIAdapter(BaseAdapter):
         """
         __tracebackhide__ = True
         seconds = self._seconds(timeout)
+        # What is wrong with the request is none of the application's business.
+        headers = scope_headers(request)
+        check_body(request.body)
         portal = self._running.portal()
         # Before anything is started that nobody would wait for.
         portal.check_thread(_name(request))
         if _asks_for_websocket(request):
-            return self._open_websocket(request, portal, seconds)
-        connection, scope = self._http_connection(portal, request, streamed=stream)
+            return self._open_websocket(request, headers, portal, seconds)
+        connection, scope = self._http_connection(portal, request, headers, streamed=stream)
         body = body_in_memory(request)
         exchange = Exchange(portal, connection, request, seconds)
         if stream:
@@ -137,10 +141,9 @@ class ASGIAdapter(BaseAdapter):
     # -- HTTP ----------------------------------------------------------------------------------
 
     def _http_connection(
-        self, portal: Portal, request: requests.PreparedRequest, *, streamed: bool
+        self, portal: Portal, request: requests.PreparedRequest, headers: Headers, *, streamed: bool
     ) -> tuple[HTTPConnection, Scope]:
         application = self._running.application
-        headers = scope_headers(request)
         scope = http_scope(
             self._scope_options,
             method=str(request.method),
@@ -205,11 +208,14 @@ class ASGIAdapter(BaseAdapter):
     # -- WebSocket -----------------------------------------------------------------------------
 
     def _open_websocket(
-        self, request: requests.PreparedRequest, portal: Portal, seconds: float | None
+        self,
+        request: requests.PreparedRequest,
+        headers: Headers,
+        portal: Portal,
+        seconds: float | None,
     ) -> requests.Response:
         __tracebackhide__ = True
         application = self._running.application
-        headers = scope_headers(request)
         scope = websocket_scope(
             self._scope_options,
             url=str(request.url),

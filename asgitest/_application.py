@@ -26,6 +26,7 @@ from .exceptions import (
     ASGITestError,
     ASGIWarning,
     DeadlineExceeded,
+    LeftoverError,
     LifespanError,
     ProtocolError,
     lifespan_error,
@@ -294,9 +295,11 @@ class RunningApplication:
     def stop(self, *, abruptly: bool = False) -> None:
         """Close what is open, end the lifespan, then the loop; the next use starts anew.
 
-        What had to be closed, and what was left running, is warned of at the end.
+        What had to be closed, and what was left running, is warned of at the end, or raised by a
+        strict client.
 
         :param abruptly: only cancel everything, as after Ctrl-C
+        :raises LeftoverError: if something was left, and the client is strict
         :raises BaseException: what the application raised in its shutdown, or since its start
         """
         with self._lock:
@@ -315,6 +318,8 @@ class RunningApplication:
                 # Ctrl-C may have come at any time, not only while something was waited for.
                 is_interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 left += self._stop_portal(portal, abruptly=abruptly or is_interrupted)
+            if left and self.strictness.strict:
+                raise LeftoverError("\n".join(left))
             for text in left:
                 warn(text, ResourceWarning)
 

@@ -17,7 +17,7 @@ from ._portal import Portal
 from ._raw_response import Body
 from ._request import body_chunks
 from ._warn import warn
-from .exceptions import ASGIWarning
+from .exceptions import ASGIWarning, DeadlineExceeded
 
 
 class Exchange:
@@ -184,14 +184,19 @@ class StreamedBody(Body):
         if not progress.ended:
             progress, had_to_cancel = self._exchange.leave()
         if had_to_cancel:
-            exchange = self._exchange
-            warn(
-                f"the application had to be cancelled: its client closed the response to "
-                f"{exchange.connection.name}, and it did not end within "
-                f"{exchange.portal.grace:g} s of being told (http.disconnect from receive())",
-                ASGIWarning,
-            )
+            self._tell_of_cancellation()
         raise_failure(self._exchange.connection, progress, self._raises)
+
+    def _tell_of_cancellation(self) -> None:
+        exchange = self._exchange
+        text = (
+            f"the application had to be cancelled: its client closed the response to "
+            f"{exchange.connection.name}, and it did not end within "
+            f"{exchange.portal.grace:g} s of being told (http.disconnect from receive())"
+        )
+        if self._running.strictness.strict:
+            raise DeadlineExceeded(text, waiting_for="the application to end")
+        warn(text, ASGIWarning)
 
     def drop(self) -> None:
         """Tell the application that the client leaves; warn that nobody closed the response."""

@@ -10,7 +10,6 @@ from ._connection import Connection
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from .exceptions import ProtocolError
 
-
 # Of the loop, from an application's last message to its end.
 _STEPS = 3
 

@@ -11,6 +11,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ._application import check_lifespan_mode
+from ._input import (
+    check_client_address,
+    check_cookies,
+    check_flag,
+    check_mapping,
+    check_root_path,
+    check_scope,
+    check_server_address,
+)
 from ._interface import check_interface
 from ._protocol._messages import parse_version
 from ._protocol._rules import Strictness, check_ignored
@@ -111,9 +120,10 @@ class ClientOptions:
         :raises TypeError: if the rules to ignore are no collection of ids
         :raises ValueError: if one of them does not exist, or cannot be relaxed
         """
-        return Strictness(bool(self.strict), check_ignored(self.ignore_rules))
+        return Strictness(self.strict, check_ignored(self.ignore_rules))
 
     def _check(self) -> None:
+        check_flag("strict", self.strict)
         self.strictness()
         _check_member("backend", self.backend, BACKENDS)
         _check_member("portal", self.portal, ("thread", "inline"))
@@ -124,6 +134,12 @@ class ClientOptions:
             _check_member("spec_version", self.spec_version, SPEC_VERSIONS)
             parse_version(self.spec_version)
         _check_base_url(self.base_url)
+        check_root_path(self.root_path)
+        check_mapping("backend_options", self.backend_options)
+        check_client_address(self.client_address)
+        check_server_address(self.server_address)
+        check_cookies(self.cookies)
+        check_scope(self.scope)
         self._refuse_later_options()
 
     def _refuse_later_options(self) -> None:
@@ -202,8 +218,9 @@ def _check_member(name: str, value: Any, members: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(members)}, not {value!r}")
 
 
-def _check_base_url(base_url: str) -> None:
-    parts = urlsplit(base_url)
+def _check_base_url(base_url: object) -> None:
+    # What is no text, or no URL, has nothing that is asked for.
+    parts = urlsplit(base_url if isinstance(base_url, str) else "")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             f"base_url must be an absolute http or https URL such as 'http://testserver', "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from ._protocol._scope import request_target
 FILE_CHUNK = 64 * 1024
 
 
+# RFC 9110, sections 5.6.2 and 5.5.
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FORBIDDEN_IN_VALUE = re.compile(rb"[\r\n\x00]")
 # What urllib3 makes of text, since version 2 and before, and what requests has counted for the
 # content-length.
 _TEXT_ENCODING = "utf-8" if hasattr(urllib3, "BaseHTTPResponse") else "latin-1"
@@ -90,6 +94,7 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
     """Return headers as a list of pairs.
 
     :param headers: a mapping, an iterable of pairs, or ``None``
+    :raises TypeError: if it is neither
     :raises ValueError: if an item of an iterable is no pair
     :raises requests.exceptions.InvalidHeader: if a name or a value is none
     """
@@ -97,6 +102,11 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
         return []
     if isinstance(headers, HeaderPairs):
         return list(headers.pairs)
+    if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
+        raise TypeError(
+            f"headers must be a mapping or a list of (name, value), "
+            f"not {type(headers).__name__}: {headers!r}"
+        )
     items: list[Any] = list(headers.items() if isinstance(headers, Mapping) else headers)
     for item in items:
         if not isinstance(item, (tuple, list)) or len(item) != 2:
@@ -114,8 +124,8 @@ def scope_headers(request: PreparedRequest) -> Headers:
     of its own (SC-09, SC-11).
 
     :param request: a prepared request
-    :raises ValueError: if a name or a value cannot be encoded as latin-1, or a name begins with a
-        colon
+    :raises ValueError: if a name or a value cannot be encoded as latin-1, a name is no token, or a
+        value does not fit into one line
     """
     held = request.headers
     items = held.pairs if isinstance(held, HeaderPairs) else held.items()
@@ -126,6 +136,12 @@ def scope_headers(request: PreparedRequest) -> Headers:
     if pseudo:
         # SC-10: a server turns these into other keys of the scope.
         raise ValueError(f"a request cannot have the pseudo header {pseudo[0].decode('latin-1')!r}")
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name) or _FORBIDDEN_IN_VALUE.search(value):
+            raise ValueError(
+                f"request header {name.decode('latin-1')!r}: its name must be a token, and its "
+                f"value hold neither CR, LF nor NUL: {value!r}"
+            )
     hosts = [pair for pair in headers if pair[0] == b"host"]
     if not hosts:
         return [(b"host", request_target(str(request.url)).host), *headers]

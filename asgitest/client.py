@@ -13,7 +13,15 @@ import requests
 
 from ._adapter import ASGIAdapter, run_application
 from ._application import RunningApplication
-from ._options import CLIENT_TIMEOUT, DEFAULT_TIMEOUT, NO_DEADLINE, ClientOptions, replace_options
+from ._input import check_cookies, check_data, check_subprotocols
+from ._options import (
+    CLIENT_TIMEOUT,
+    DEFAULT_TIMEOUT,
+    NO_DEADLINE,
+    ClientOptions,
+    check_timeout,
+    replace_options,
+)
 from ._portal import Portal
 from ._protocol._texts import shorten
 from ._redirects import describe_chain
@@ -36,7 +44,7 @@ _HANDSHAKE_HEADERS = {
     "sec-websocket-version": "13",
     "sec-websocket-key": "YXNnaXRlc3Qta2V5LTE2IQ==",
 }
-_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
+_HTTP_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 # Options of a request that concern the way there, and here there is none.
 _IGNORED_OPTIONS = {"allow_redirects", "cert", "proxies", "stream", "verify"}
 _HANDSHAKE_OPTIONS = {"auth", "cookies", "headers", "hooks", "params"}
@@ -314,6 +322,8 @@ class TestClient(InProcessSession):
         :return: the prepared request
         """
         given = header_pairs(request.headers)
+        check_data(request.data)
+        check_cookies(request.cookies)
         prepared_here = copy.copy(request)
         prepared_here.url = self._absolute(request.url)
         if isinstance(self.headers, HeaderPairs):
@@ -328,6 +338,8 @@ class TestClient(InProcessSession):
         return prepared
 
     def _absolute(self, url: Any) -> str:
+        if url is None or isinstance(url, (int, float)):
+            raise TypeError(f"url must be a URL, not {type(url).__name__}: {url!r}")
         text = url.decode() if isinstance(url, bytes) else str(url)
         return _joined(self.base_url, text)
 
@@ -349,21 +361,22 @@ class TestClient(InProcessSession):
         :param options: those of :meth:`request` that a request without a body can have:
             ``params``, ``headers``, ``cookies``, ``auth``, ``hooks``
         :return: the session
-        :raises TypeError: if an option is not one of these
+        :raises TypeError: if an option is not one of these, or a subprotocol no ``str``
+        :raises ValueError: if the URL has another scheme, or a subprotocol is no token
         """
         for name in options.keys() - _HANDSHAKE_OPTIONS - _IGNORED_OPTIONS:
             raise TypeError(
                 f"websocket_connect() takes no {name!r}, for a handshake has no body; it takes "
                 f"{', '.join(sorted(_HANDSHAKE_OPTIONS))}"
             )
-        if isinstance(subprotocols, str):
-            raise TypeError(f"subprotocols must be a list of str, not one str: {subprotocols!r}")
+        offered = check_subprotocols(subprotocols)
+        check_timeout(None if timeout is CLIENT_TIMEOUT else timeout)
         options = {name: options[name] for name in options.keys() & _HANDSHAKE_OPTIONS}
         headers = header_pairs(options.pop("headers", None))
         given = {_lower(name) for name, _ in headers}
         headers += [pair for pair in _HANDSHAKE_HEADERS.items() if pair[0] not in given]
-        if subprotocols:
-            headers.append(("sec-websocket-protocol", ", ".join(subprotocols)))
+        if offered:
+            headers.append(("sec-websocket-protocol", ", ".join(offered)))
         request = requests.Request("GET", self._websocket_url(url), cast(Any, headers), **options)
         prepared = self.prepare_request(request)
         timeout = NO_DEADLINE if timeout is None else timeout
@@ -376,8 +389,12 @@ class TestClient(InProcessSession):
     def _websocket_url(self, url: str) -> str:
         absolute = self._absolute(url)
         scheme = urlsplit(absolute).scheme
+        if scheme not in _HTTP_SCHEMES:
+            raise requests.exceptions.InvalidSchema(
+                f"the URL of a WebSocket must have the scheme ws, wss, http or https, not {url!r}"
+            )
         # requests prepares nothing of a ws URL: no parameters, no quoting.
-        return _HTTP_SCHEMES.get(scheme, scheme) + absolute[len(scheme) :]
+        return _HTTP_SCHEMES[scheme] + absolute[len(scheme) :]
 
     # -- the running application ---------------------------------------------------------------
 

@@ -13,6 +13,7 @@ __all__ = [
     "ASGIWarning",
     "ClientDisconnected",
     "DeadlineExceeded",
+    "LeftoverError",
     "LifespanError",
     "ProtocolError",
     "UnexpectedMessage",
@@ -62,6 +63,10 @@ class LifespanError(ASGITestError, AssertionError):
         Exception.__init__(self, text)
         self.stage = stage
         self.message = message
+
+
+class LeftoverError(ASGITestError, AssertionError):
+    """Raised with ``strict=True`` when something was left open or running at the client's end."""
 
 
 class DeadlineExceeded(ASGITestError, AssertionError, TimeoutError):

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from ._input import check_close, check_lost_code
 from ._opened_websocket import OpenedWebSocket
 from ._options import CLIENT_TIMEOUT, check_timeout
 from ._protocol._texts import shorten
@@ -285,15 +286,19 @@ class WebSocketSession:
 
         :param code: close code that the application is given
         :param reason: close reason; the application is given it from version 2.5 on
+        :raises TypeError: if the code is no ``int``, or the reason no ``str``
+        :raises ValueError: if the code may not be sent, or the reason is over 123 bytes
         """
-        self._close(code, reason or "")
+        self._close(*check_close(code, reason))
 
     def disconnect(self, code: int = 1006) -> None:
         """Lose the connection without a word, as a client does that is unplugged.
 
         :param code: close code that the application is given
+        :raises TypeError: if it is no ``int``
+        :raises ValueError: if it is none that an application is ever given
         """
-        self._close(code, "")
+        self._close(check_lost_code(code), "")
 
     # -- what is known of it ---------------------------------------------------------------------
 

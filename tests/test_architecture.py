@@ -80,6 +80,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_async_websocket",
                 "_exchange",
                 "_failure",
+                "_input",
                 "_opened_websocket",
                 "_options",
                 "_raw_response",

@@ -102,7 +102,7 @@ class ResolvedTest(unittest.TestCase):
             "spec_version": [None, "2.0", "2.1", "2.2", "2.3", "2.4", "2.5"],
             "timeout": [1, 0.5, None, (1, 2), (None, 2), (1, None)],
             "base_url": ["http://a", "https://a.b:1/c/", "http://[::1]:8000"],
-            "root_path": ["", "/api", "/api/"],
+            "root_path": ["", "/api", "/api/v1"],
         }
         for name, values in good.items():
             for value in values:

@@ -84,12 +84,12 @@ _EXPECTED: dict[WebSocketState, str] = {
     WebSocketState.DENIED: "was sent after the WebSocket was denied",
 }
 
-# RFC 6455, section 7.4: 1004 is reserved; 1005, 1006 and 1015 never go on a wire.
-_SENDABLE_CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
+#: RFC 6455, section 7.4: 1004 is reserved; 1005, 1006 and 1015 never go on a wire.
+SENDABLE_CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
 # Headers of the handshake's answer that a server makes itself.
 _SERVER_HEADERS = (b"sec-websocket-accept", b"connection", b"upgrade")
-# RFC 6455, section 5.5: a control frame holds 125 bytes, and the code takes two.
-_LONGEST_REASON = 123
+#: RFC 6455, section 5.5: a control frame holds 125 bytes, and the code takes two.
+LONGEST_REASON = 123
 _FRAMING = (b"content-length", b"transfer-encoding")
 
 
@@ -381,7 +381,7 @@ def _check_early_close(message: Message, judge: Judge) -> None:
 
 def _check_close(message: Message, judge: Judge) -> None:
     code = message["code"]
-    if code not in _SENDABLE_CODES:
+    if code not in SENDABLE_CODES:
         judge(
             ProtocolError(
                 f"websocket.close: code must be one that may be sent "
@@ -403,9 +403,9 @@ def _check_reason(reason: object) -> str:
     if not isinstance(reason, str):
         raise wrong_type("websocket.close", "reason", "str or None", reason, "WS-CLOSE-06")
     encoded = _check_encodable("websocket.close", "reason", reason, "WS-CLOSE-06")
-    if len(encoded) > _LONGEST_REASON:
+    if len(encoded) > LONGEST_REASON:
         raise ProtocolError(
-            f"websocket.close: reason must be at most {_LONGEST_REASON} bytes of UTF-8, "
+            f"websocket.close: reason must be at most {LONGEST_REASON} bytes of UTF-8, "
             f"not {len(encoded)}: {shorten(reason)}",
             rule="WS-CLOSE-06",
             message_type="websocket.close",
@@ -416,7 +416,7 @@ def _check_reason(reason: object) -> str:
 def _mended_reason(reason: object) -> str:
     if not isinstance(reason, str):
         return ""
-    return reason.encode("utf-8", "ignore")[:_LONGEST_REASON].decode("utf-8", "ignore")
+    return reason.encode("utf-8", "ignore")[:LONGEST_REASON].decode("utf-8", "ignore")
 
 
 def _check_encodable(message_type: str, key: str, text: str, rule: str) -> bytes:
