@@ -1,0 +1,1 @@
+"""One application, on real servers over loopback sockets and in asgitest: the two have to agree."""
