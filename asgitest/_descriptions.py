@@ -66,6 +66,21 @@ def describe_body(response: Any) -> str:
     return f"Body:\n{_cut(_indent_json(text), _BODY_LIMIT)}"
 
 
+def describe_traceback(error: BaseException) -> str:
+    """Return the traceback of what the application raised, from the application's frames on.
+
+    :param error: what it raised
+    """
+    frames = error.__traceback__
+    while (
+        frames is not None
+        and frames.tb_next is not None
+        and is_ours(frames.tb_frame.f_code.co_filename)
+    ):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+
+
 def _describe_request_body(body: Any) -> Iterable[str]:
     if isinstance(body, str):
         body = body.encode()
@@ -82,17 +97,9 @@ def _describe_request_body(body: Any) -> Iterable[str]:
 
 
 def _describe_hidden(error: BaseException | None) -> Iterable[str]:
-    if error is None:
-        return
-    yield "The application raised, and raise_server_exceptions=False hid it:"
-    frames = error.__traceback__
-    while (
-        frames is not None
-        and frames.tb_next is not None
-        and is_ours(frames.tb_frame.f_code.co_filename)
-    ):
-        frames = frames.tb_next
-    yield "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    if error is not None:
+        yield "The application raised, and raise_server_exceptions=False hid it:"
+        yield describe_traceback(error)
 
 
 def _readable(content: bytes, encodings: list[str]) -> str | None:

@@ -150,6 +150,28 @@ class OpenedWebSocket(Body):
             error=DeadlineExceeded,
         )
 
+    def has_message(self, within: float) -> bool:
+        """Tell whether a message comes within some seconds; it stays in the mailbox.
+
+        :param within: how long to wait, in seconds; a WebSocket that has ended has no message
+        :raises ProtocolError: if the application broke a rule
+        :raises BaseException: what the application raised, unless the test does not want it
+        :raises DeadlineExceeded: if the loop is blocked for longer
+        """
+        __tracebackhide__ = True
+        mailbox = self.connection.mailbox
+        if not mailbox:
+            wait = Wait(
+                None if self.seconds is None else within + self.seconds,
+                f"the event loop to see whether a message comes ({self.connection.name})",
+                subject=self.connection,
+                cancels_subject=False,
+            )
+            self.progress = self._portal.run(wait, self.connection.wait_message_within, within)
+        if not mailbox:
+            self._raise_failure()
+        return bool(mailbox) and mailbox[0]["type"] == "websocket.send"
+
     def leave(self, code: int, reason: str, seconds: float | None) -> None:
         """End the WebSocket and wait for the application.
 

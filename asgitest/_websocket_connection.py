@@ -88,6 +88,15 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         )
         return self._progress()
 
+    async def wait_message_within(self, seconds: float) -> WebSocketProgress:
+        """Do as :meth:`wait_message`, for some seconds at the most.
+
+        :param seconds: how long
+        """
+        with anyio.move_on_after(seconds):
+            await self.wait_message()
+        return self._progress()
+
     async def leave(self, code: int, reason: str) -> WebSocketProgress:
         """Close the client's side, if nobody closed before, and wait for the application.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._cookie_assertions import CookieAssertions
 from ._json_assertions import JSONAssertions
+from ._lifespan_assertions import LifespanAssertions
 from ._redirect_assertions import RedirectAssertions
 from ._response_assertions import ResponseAssertions
 from ._websocket_assertions import WebSocketAssertions
@@ -20,5 +21,6 @@ class ASGIAssertions(
     JSONAssertions,
     RedirectAssertions,
     WebSocketAssertions,
+    LifespanAssertions,
 ):
     """Assertions about responses, WebSockets and lifespans; each takes ``msg`` as unittest's do."""

@@ -26,6 +26,8 @@ from .exceptions import (
 
 __all__ = ["WebSocketSession"]
 
+#: What is said of a session that the test itself closed.
+CLOSED_BY_TEST = "the test closed the WebSocket"
 _CLOSED_BY_APPLICATION = "the application closed the WebSocket"
 #: Close codes that end the iteration over a session.
 NORMAL_CLOSES = (1000, 1001)
@@ -265,6 +267,28 @@ class WebSocketSession:
             self._note_close(message["code"], message["reason"], _CLOSED_BY_APPLICATION)
         return dict(message)
 
+    def has_message(self, within: float) -> bool:
+        """Tell whether a message comes within some seconds; it can still be received.
+
+        This waits for less if a message comes, the WebSocket is closed, or the application ends.
+
+        :param within: how long to wait, in seconds
+        :return: whether the next thing to be received is a message, and not the end
+        :raises ValueError: if that is no positive number
+        :raises BaseException: what the application raised
+        """
+        __tracebackhide__ = True
+        seconds = check_timeout(within)
+        if seconds is None:
+            raise ValueError("within must be a positive number of seconds, for it is waited for")
+        websocket = self._open()
+        try:
+            return websocket.has_message(seconds)
+        except BaseException:
+            if websocket.has_failed:
+                self._note_end()
+            raise
+
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield the messages, ``str`` or ``bytes``, until a normal close (1000 or 1001)."""
         while True:
@@ -404,7 +428,7 @@ class WebSocketSession:
         websocket = self._handshake()
         if self._code is None:
             websocket.post_disconnect(code, reason)
-            self._note_close(code, reason, "the test closed the WebSocket")
+            self._note_close(code, reason, CLOSED_BY_TEST)
 
     def _note_end(self) -> None:
         websocket = self._handshake()

@@ -105,6 +105,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_failing",
                 "_json_assertions",
                 "_json_differences",
+                "_lifespan_assertions",
                 "_redirect_assertions",
                 "_response_assertions",
                 "_response_content",
