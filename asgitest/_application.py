@@ -75,7 +75,7 @@ class RunningApplication:
         self._is_ready = False
         self._wants_lifespan = False
         self._lifespan: LifespanConnection | None = None
-        self._open: set[Connection[Any]] = set()
+        self._open: dict[Connection[Any], bool] = {}
         self._dropped: weakref.WeakSet[Connection[Any]] = weakref.WeakSet()
         self._lock = threading.RLock()
 
@@ -249,19 +249,20 @@ class RunningApplication:
 
     # -- connections ---------------------------------------------------------------------------
 
-    def add(self, connection: Connection[Any]) -> None:
+    def add(self, connection: Connection[Any], *, raises: bool) -> None:
         """Note a connection that outlives the call that opened it.
 
         :param connection: a streamed response or a WebSocket
+        :param raises: whether the test wants the application's own exceptions
         """
-        self._open.add(connection)
+        self._open[connection] = raises
 
     def discard(self, connection: Connection[Any]) -> None:
         """Forget a connection that was closed.
 
         :param connection: what was added
         """
-        self._open.discard(connection)
+        self._open.pop(connection, None)
 
     def drop(self, portal: Portal, connection: Connection[Any]) -> None:
         """Lose a connection that nobody closed, and warn of it; waits for nothing.
@@ -270,7 +271,9 @@ class RunningApplication:
         :param connection: what was added
         """
         if connection.ended or not portal.usable:
-            self._open.discard(connection)
+            # One that failed stays noted: the client's end tells of it.
+            if _failure(connection, self._open.get(connection, False)) is None:
+                self._open.pop(connection, None)
             return
         # It stays open, so that the client's end waits for the application.
         self._dropped.add(connection)
@@ -278,17 +281,20 @@ class RunningApplication:
             portal.spawn(connection.lose)
         warn(_unclosed(connection), ResourceWarning)
 
-    def _close_open(self, portal: Portal) -> list[str]:
-        unclosed = []
-        for connection in list(self._open):
-            if connection.ended:
-                continue
-            seconds = None if self.timeout is None else self.timeout + portal.grace
-            wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
-            portal.run(wait, connection.lose)
-            if connection not in self._dropped:
-                unclosed.append(_unclosed(connection))
-        return unclosed
+    def _close_open(self, portal: Portal, left: list[str]) -> BaseException | None:
+        """Close what is open; return the first failure of which nobody was told."""
+        failures = []
+        for connection, raises in list(self._open.items()):
+            if not connection.ended:
+                seconds = None if self.timeout is None else self.timeout + portal.grace
+                wait = Wait(seconds, f"{connection.name} to end when it was closed", connection)
+                portal.run(wait, connection.lose)
+                if connection not in self._dropped:
+                    left.append(_unclosed(connection))
+            failure = _failure(connection, raises)
+            if failure is not None and not connection.is_told:
+                failures.append(failure)
+        return failures[0] if failures else None
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -325,11 +331,18 @@ class RunningApplication:
 
     def _wind_down(self, portal: Portal, left: list[str]) -> None:
         try:
-            left += self._close_open(portal)
+            failure = self._close_open(portal, left)
         except Exception:
             self._shut_down_lifespan(portal)
             raise
-        self._shut_down_lifespan(portal)
+        try:
+            self._shut_down_lifespan(portal)
+        except Exception:
+            if failure is None:
+                raise
+        if failure is not None:
+            # What went wrong first is what the test has to see.
+            raise failure
 
     def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> list[str]:
         self._is_ready = False
@@ -348,6 +361,15 @@ class RunningApplication:
         finally:
             # Not before: what still runs on the loop may ask for it, and must not wait for us.
             self._portal = None
+
+
+def _failure(connection: Connection[Any], raises: bool) -> BaseException | None:
+    if connection.protocol.violation is not None:
+        violation: BaseException = connection.protocol.violation
+        return violation
+    error = connection.error
+    # A cancellation at this time is no exception of the application's.
+    return None if error is None or is_cancellation(error) or not raises else error
 
 
 def _unclosed(connection: Connection[Any]) -> str:

@@ -49,6 +49,7 @@ class Connection(Generic[P]):
     :ivar ended: whether the application is through
     :ivar log: the last messages: when, in which direction, and which
     :ivar began: when this was made, on the same clock
+    :ivar is_told: whether the test has heard how the call came out so far
     :ivar breaches: what is to be warned of; the test's thread takes from its left
     """
 
@@ -68,6 +69,7 @@ class Connection(Generic[P]):
         self.name = name
         self.error: BaseException | None = None
         self.ended = False
+        self.is_told = False
         self.log: deque[tuple[float, str, Message]] = deque(maxlen=_LOGGED_MESSAGES)
         self.began = time.monotonic()
         self.breaches: deque[Breach] = deque()

@@ -151,7 +151,7 @@ class StreamedBody(Body):
         self._pieces: list[bytes] = []
         self._has_read = False
         self._failure: BaseException | None = None
-        running.add(exchange.connection)
+        running.add(exchange.connection, raises=self._raises)
 
     def next_piece(self) -> bytes:
         """Return what the application sent in one message, as soon as it was sent."""
@@ -162,7 +162,7 @@ class StreamedBody(Body):
             if self.closed:
                 return b""
             # The progress that came with the start says nothing of what can be read.
-            if self._has_read and (self._progress.complete or self._is_over()):
+            if self._has_read and (self._progress.whole or self._is_over()):
                 return self._end()
             self._read()
         return self._pieces.pop(0)
@@ -201,7 +201,7 @@ class StreamedBody(Body):
     def drop(self) -> None:
         """Tell the application that the client leaves; warn that nobody closed the response."""
         super().close()
-        if self._failure is None and not self._progress.complete:
+        if self._failure is None and not self._progress.whole:
             self._running.drop(self._exchange.portal, self._exchange.connection)
 
     def _is_over(self) -> bool:
@@ -222,7 +222,7 @@ class StreamedBody(Body):
     def _end(self) -> bytes:
         __tracebackhide__ = True
         progress = self._progress
-        if progress.complete and not progress.ended:
+        if progress.whole and not progress.ended:
             progress = self._progress = self._exchange.read_end()
         if progress.ended:
             self._running.discard(self._exchange.connection)
@@ -232,7 +232,7 @@ class StreamedBody(Body):
             # Kept and raised by each further read: requests reads on after some exceptions.
             self._fail(failure)
             raise
-        if error is not None and not progress.complete:
+        if error is not None and not progress.whole:
             self.closed = True
             raise broken_response(error)
         return b""

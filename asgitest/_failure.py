@@ -49,6 +49,7 @@ def raise_failure(
     :return: the exception that the test does not want
     """
     __tracebackhide__ = True
+    connection.is_told = True
     try:
         hidden = _raise_failure(connection, progress, raise_server_exceptions)
     except BaseException:

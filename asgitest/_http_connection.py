@@ -27,6 +27,7 @@ class HTTPProgress(NamedTuple):
     :ivar started: whether the response was started
     :ivar sent_body: whether a first body message was sent
     :ivar complete: whether its last part was sent
+    :ivar whole: whether the client has all of it; one to HEAD is whole at its start
     :ivar ended: whether the application is through
     :ivar status: status of the response
     :ivar headers: headers of the response, list of ``(bytes, bytes)``
@@ -41,6 +42,7 @@ class HTTPProgress(NamedTuple):
     started: bool
     sent_body: bool
     complete: bool
+    whole: bool
     ended: bool
     status: int
     headers: Headers
@@ -117,7 +119,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
 
     def is_readable(self) -> bool:
         """Tell whether a piece of the body, or its end, can be read."""
-        return bool(self._pieces) or self.protocol.complete
+        return bool(self._pieces) or self.protocol.whole
 
     async def read_end(self) -> HTTPProgress:
         """Let the application return after its last message, as most do at once.
@@ -192,6 +194,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
             started=protocol.started,
             sent_body=protocol.sent_body,
             complete=protocol.complete,
+            whole=protocol.whole,
             ended=self.ended,
             status=protocol.status,
             headers=protocol.headers,

@@ -72,7 +72,7 @@ class OpenedWebSocket(Body):
             # Behind an accept, what there is to warn of belongs to the receives to come.
             self._raise_failure()
         if self.is_open:
-            self._running.add(self.connection)
+            self._running.add(self.connection, raises=self._raises)
 
     @property
     def is_open(self) -> bool:

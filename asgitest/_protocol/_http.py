@@ -108,6 +108,11 @@ class HTTPProtocol(Protocol):
         return self.state is HTTPState.COMPLETE
 
     @property
+    def whole(self) -> bool:
+        """Whether the client has all of the response: what has no body is whole at its start."""
+        return self.complete or (self.started and not self._counts_length(self.status))
+
+    @property
     def wants_body(self) -> bool:
         """Whether ``receive()`` would have to wait for more of the request's body."""
         return not (
