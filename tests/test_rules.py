@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unittest
+from pathlib import Path
+from typing import Any
 
+import asgitest
 from asgitest._protocol._rule import Verdict
 from asgitest._protocol._rules import RULES, Judge, Strictness, check_ignored
 from asgitest.exceptions import ProtocolError
+
+from .rule_rows import ANYTHING, ROWS, Row, machine
+from .test_provisions import SHOWN
+
+PACKAGE = Path(asgitest.__file__).parent
+RULE_ID = re.compile(r"\b(?:APP|EVT|ERR|EXT|SC|HTTP|WS|LIFE|TLS)(?:-[A-Z]+)?-\d\d\b")
 
 
 def breach(rule: str) -> ProtocolError:
@@ -168,3 +178,113 @@ class IgnoredTest(unittest.TestCase):
             with self.subTest(value), self.assertRaises(TypeError) as caught:
                 check_ignored(value)
             self.assertIn(text, str(caught.exception))
+
+
+class RowTest(unittest.TestCase):
+    """Each rule that an application can break, in the three ways a client may judge it."""
+
+    def judged(self, row: Row, strictness: Strictness) -> tuple[ProtocolError | None, Any, Any]:
+        """Break a rule; return the error, what was warned of, and what send() gave."""
+        protocol = machine(row.scope_type, strictness)
+        try:
+            result = row.act(protocol)
+        except ProtocolError as error:
+            return error, protocol.judge.warnings, None
+        return None, protocol.judge.warnings, result
+
+    def assert_error(self, row: Row, strictness: Strictness) -> None:
+        """Fail unless a row is an error that says what was wrong."""
+        error, _, _ = self.judged(row, strictness)
+        self.assertIsNotNone(error, "it was accepted")
+        assert error is not None
+        self.assertEqual(row.rule, error.rule)
+        self.assertIn(row.text, str(error))
+        self.assertTrue(str(error).endswith(f" [{row.rule}]"))
+
+    def assert_accepted(self, row: Row, strictness: Strictness, *, warned: bool) -> None:
+        """Fail unless a row is accepted, with a warning or without."""
+        error, warnings, result = self.judged(row, strictness)
+        self.assertIsNone(error)
+        self.assertEqual([row.rule] if warned else [], [each.rule for each in warnings])
+        if warned:
+            self.assertIn(row.text, str(warnings[0]))
+        if row.accepted is not ANYTHING:
+            self.assertEqual(row.accepted, result)
+
+    def test_usual(self) -> None:
+        """By default a breach has the verdict of the table."""
+        for row in ROWS:
+            with self.subTest(row.rule, text=row.text):
+                if row.verdict is Verdict.ERROR:
+                    self.assert_error(row, Strictness())
+                else:
+                    warned = row.verdict is Verdict.WARNING
+                    self.assert_accepted(row, Strictness(), warned=warned)
+
+    def test_strict(self) -> None:
+        """In strictness every breach is an error."""
+        for row in ROWS:
+            with self.subTest(row.rule, text=row.text):
+                self.assert_error(row, Strictness(strict=True))
+
+    def test_ignored(self) -> None:
+        """A rule that is ignored is accepted without a word, in strictness too."""
+        for row in ROWS:
+            if RULES[row.rule].clause(row.verdict).acceptance is None:
+                continue
+            for strict in (False, True):
+                with self.subTest(row.rule, text=row.text, strict=strict):
+                    ignoring = Strictness(strict, frozenset({row.rule}))
+                    self.assert_accepted(row, ignoring, warned=False)
+
+    def test_part_that_cannot_be_relaxed(self) -> None:
+        """Ignoring a rule leaves its other part an error, where there is nothing in its place."""
+        for row in ROWS:
+            if RULES[row.rule].clause(row.verdict).acceptance is None:
+                with self.subTest(row.rule, text=row.text):
+                    self.assert_error(row, Strictness(ignored=frozenset({row.rule})))
+
+
+class CompletenessTest(unittest.TestCase):
+    """The rules in the code, in the tests and in the documentation are the same."""
+
+    #: Broken outside the state machines; the class of its test for each.
+    ELSEWHERE = frozenset({"APP-01", "APP-08", "LIFE-07"})
+    #: Those of extensions with a test module of their own.
+    OF_EXTENSIONS = re.compile(r"EXT-(PUSH|ZERO|PATH|HINT|TRAIL)-\d\d|TLS-\d\d")
+
+    def used(self) -> set[str]:
+        """Return the ids that the code names, the tables of the rules left out."""
+        return {
+            rule_id
+            for path in PACKAGE.rglob("*.py")
+            if not path.name.endswith("_rules.py")
+            for rule_id in RULE_ID.findall(path.read_text(encoding="utf-8"))
+        }
+
+    def test_code(self) -> None:
+        """Every id that the code names is that of a rule."""
+        self.assertEqual(set(), self.used() - set(RULES))
+
+    def test_rows(self) -> None:
+        """Every part of a rule that can be broken has a row, with the verdict of the table."""
+        rows = {(row.rule, row.verdict) for row in ROWS}
+        parts = {
+            (rule.id, clause.verdict)
+            for rule in RULES.values()
+            for clause in rule.clauses
+            if clause.verdict is not Verdict.PROVIDED
+            and rule.id not in self.ELSEWHERE
+            and not self.OF_EXTENSIONS.fullmatch(rule.id)
+        }
+        self.assertEqual(parts, rows)
+
+    def test_provided(self) -> None:
+        """Every rule that the client keeps has a test that shows what it provides."""
+        provided = {
+            rule.id
+            for rule in RULES.values()
+            if rule.clause().verdict is Verdict.PROVIDED
+            and not self.OF_EXTENSIONS.fullmatch(rule.id)
+        }
+        self.assertEqual(provided, set(SHOWN))
