@@ -20,7 +20,6 @@ from types import ModuleType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 import asgitest
-from asgitest._protocol._rules import RULES
 
 from .base import CleanTestCase, running_threads, without_times
 
@@ -93,7 +92,6 @@ class Block(NamedTuple):
         return self.is_program and bool(self.caption) and not self.caption.startswith("test_")
 
 
-_RULE = re.compile(r"\b(?:APP|EVT|EXT|HTTP|WS|LIFE)(?:-[A-Z]+)?-\d\d\b")
 _DIRECTIVE = re.compile(r"(?P<indent> *)\.\. code-block:: (?P<language>\S+)$")
 _COMMENT = re.compile(r" *\.\. (?P<comment>fragment|output|failure: \S+)$")
 _OPTION = re.compile(r" +:(?P<name>[a-z-]+): *(?P<value>.*)$")
@@ -347,17 +345,6 @@ class CompletenessTest(CleanTestCase):
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         return {word.strip("`") for word in re.findall(r"^ +\* - (\S+)$", text, re.MULTILINE)}
 
-    def test_rules(self) -> None:
-        """Every rule whose id the package puts into an error is listed, and no other one."""
-        used = {
-            name
-            for path in package_files()
-            if not path.name.endswith("_rules.py")
-            for name in rules_in(path)
-        }
-        self.assertEqual(used, self.first_column("rules.rst") - {"rule"})
-        self.assertEqual(set(), used - set(RULES))
-
     def test_modules(self) -> None:
         """Every module of the package is listed with what it is responsible for."""
         text = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
@@ -412,18 +399,6 @@ class CompletenessTest(CleanTestCase):
 def package_files() -> list[Path]:
     """Return the modules of the package."""
     return sorted(PACKAGE.rglob("*.py"))
-
-
-def rules_in(path: Path) -> Iterator[str]:
-    """Yield the ids of rules that a module has in its strings, docstrings left out.
-
-    :param path: the file
-    """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in docstrings:
-            yield from _RULE.findall(str(node.value))
 
 
 def shown_with(blocks: list[Block], number: int) -> Iterator[Block]:

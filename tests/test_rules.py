@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import asgitest
-from asgitest._protocol._rule import Verdict
+from asgitest._protocol._rule import Clause, Verdict
 from asgitest._protocol._rules import RULES, Judge, Strictness, check_ignored
 from asgitest.exceptions import ProtocolError
 
@@ -16,7 +16,10 @@ from .rule_rows import ANYTHING, ROWS, Row, machine
 from .test_provisions import SHOWN
 
 PACKAGE = Path(asgitest.__file__).parent
+PAGE = Path(__file__).parent.parent / "docs" / "rules.rst"
 RULE_ID = re.compile(r"\b(?:APP|EVT|ERR|EXT|SC|HTTP|WS|LIFE|TLS)(?:-[A-Z]+)?-\d\d\b")
+#: An entry of the page: the id, then the indented lines about it.
+PAGE_ENTRY = re.compile(r"^``([A-Z]+(?:-[A-Z]+)?-\d\d)``\n((?:    .*\n|\n(?=    ))+)", re.MULTILINE)
 
 
 def breach(rule: str) -> ProtocolError:
@@ -288,3 +291,29 @@ class CompletenessTest(unittest.TestCase):
             and not self.OF_EXTENSIONS.fullmatch(rule.id)
         }
         self.assertEqual(provided, set(SHOWN))
+
+    def test_page(self) -> None:
+        """The page *Rules* has each rule as the table has it, and says why there is one."""
+        entries = dict(PAGE_ENTRY.findall(PAGE.read_text(encoding="utf-8")))
+        self.assertEqual(list(RULES), list(entries))
+        for rule in RULES.values():
+            with self.subTest(rule.id):
+                said = " ".join(entries[rule.id].split())
+                for clause in rule.clauses:
+                    sentence = page_sentence(clause)
+                    self.assertIn(sentence, said)
+                    said = said.replace(sentence, "")
+                self.assertRegex(said.strip(), r"\A[A-Za-z`*].*\.\Z", "it does not say why")
+
+
+def page_sentence(clause: Clause) -> str:
+    """Return a part of a rule as the page has it."""
+    words = {
+        Verdict.ERROR: ("*Error:*", "*Relaxed:*"),
+        Verdict.WARNING: ("*Warning:*", "*Then:*"),
+        Verdict.LENIENT: ("*Strict error:*", "*Else:*"),
+        Verdict.PROVIDED: ("*Provided:*", ""),
+    }
+    verdict, acceptance = words[clause.verdict]
+    sentence = f"{verdict} {clause.text}"
+    return f"{sentence} {acceptance} {clause.acceptance}" if clause.acceptance else sentence
