@@ -8,11 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import asgitest
+from asgitest._protocol._http import HTTPProtocol
 from asgitest._protocol._rule import Clause, Verdict
 from asgitest._protocol._rules import RULES, Judge, Strictness, check_ignored
+from asgitest._protocol._websocket import WebSocketProtocol
 from asgitest.exceptions import ProtocolError
 
-from .rule_rows import ANYTHING, ROWS, Row, machine
+from .rule_rows import (
+    ACCEPT,
+    ANYTHING,
+    BODY,
+    CLOSE,
+    DEBUG,
+    DENY,
+    DENY_BODY,
+    PART,
+    ROWS,
+    START,
+    Row,
+    machine,
+)
 from .test_provisions import SHOWN
 
 PACKAGE = Path(asgitest.__file__).parent
@@ -317,3 +332,66 @@ def page_sentence(clause: Clause) -> str:
     verdict, acceptance = words[clause.verdict]
     sentence = f"{verdict} {clause.text}"
     return f"{sentence} {acceptance} {clause.acceptance}" if clause.acceptance else sentence
+
+
+class HabitTest(unittest.TestCase):
+    """What mainstream frameworks do is taken without a word."""
+
+    END: dict[str, Any] = {"type": "http.response.body"}
+    HABITS: tuple[tuple[str, str, tuple[dict[str, Any], ...]], ...] = (
+        (
+            "Django's headers in mixed case, and a last message without keys",
+            "http",
+            ({**START, "headers": [(b"Content-Type", b"a"), (b"X-Custom", b"1")]}, PART, END),
+        ),
+        (
+            "Starlette's body of a memoryview",
+            "http",
+            ({**START, "headers": []}, {**BODY, "body": memoryview(b"a")}),
+        ),
+        ("middleware's debug message before the start", "http", (DEBUG, START, BODY)),
+        (
+            "an accept by Channels",
+            "websocket",
+            ({**ACCEPT, "subprotocol": None}, {**CLOSE, "reason": ""}),
+        ),
+        (
+            "an accept by Starlette",
+            "websocket",
+            ({**ACCEPT, "headers": []}, {**CLOSE, "code": 1001}),
+        ),
+        ("a denial by Channels", "websocket", ({**CLOSE, "code": 4003},)),
+        ("FastAPI's list of errors as a reason", "websocket", ({**CLOSE, "reason": [{"a": 1}]},)),
+        ("a denial by Starlette", "websocket", (DENY, DENY_BODY)),
+    )
+
+    def test_messages(self) -> None:
+        """Neither an error nor a warning comes of the messages that frameworks send."""
+        for habit, scope_type, messages in self.HABITS:
+            with self.subTest(habit):
+                protocol = machine(scope_type, Strictness())
+                for message in messages:
+                    self.assertIsNotNone(protocol.send(message))
+                protocol.finish()
+                self.assertIsNone(protocol.violation)
+                self.assertEqual([], protocol.judge.warnings)
+
+    def test_answers_without_receiving(self) -> None:
+        """An answer without a call of receive() is taken, with an error behind it too."""
+        for protocol, messages in (
+            (HTTPProtocol("GET"), (START, BODY)),
+            (HTTPProtocol("HEAD"), ({**START, "status": 500}, BODY)),
+            (WebSocketProtocol(), (CLOSE,)),
+        ):
+            for message in messages:
+                protocol.send(message)
+            protocol.finish(raised=True)
+            self.assertIsNone(protocol.violation)
+            self.assertEqual([], protocol.judge.warnings)
+
+    def test_client_that_left(self) -> None:
+        """Django returns without an answer when the client has left."""
+        protocol = HTTPProtocol("GET")
+        protocol.disconnect()
+        protocol.finish()
+        self.assertIsNone(protocol.violation)

@@ -315,3 +315,83 @@ class LeftoverTest(CleanTestCase):
             response = client.get("/", stream=True)
             with self.assertRaisesRegex(DeadlineExceeded, "had to be cancelled"):
                 response.close()
+
+
+async def takes_and_raises(scope: Any, receive: Any, send: Any) -> None:
+    """Take the startup event and raise."""
+    await receive()
+    raise LookupError("no database")
+
+
+async def returns_at_once(scope: Any, receive: Any, send: Any) -> None:
+    """Answer nothing."""
+
+
+async def leaves_early(scope: Any, receive: Any, send: Any) -> None:
+    """Start, and return."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+
+
+async def answers_no_shutdown(scope: Any, receive: Any, send: Any) -> None:
+    """Start, and return when it is to stop."""
+    await leaves_early(scope, receive, send)
+    await receive()
+
+
+async def has_a_number(scope: Any, receive: Any, send: Any) -> None:
+    """Have a key in its state that is no text."""
+    scope["state"][1] = "one"
+    await answers_no_shutdown(scope, receive, send)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+class LifespanTest(CleanTestCase):
+    """The lifespan of an application that does not keep to the rules."""
+
+    ROWS = (
+        ("LIFE-07", "raised LookupError('no database') after it received", takes_and_raises),
+        ("LIFE-08", "without answering lifespan.startup", returns_at_once),
+        ("LIFE-09", "left its lifespan early", leaves_early),
+        ("LIFE-11", "without answering lifespan.shutdown", answers_no_shutdown),
+        ("LIFE-15", "keys of type str, not int: 1", has_a_number),
+    )
+
+    def run_lifespan(self, app: Any, **options: Any) -> None:
+        """Enter and leave a client."""
+        with TestClient(app, interface="asgi3", **options):
+            pass
+
+    def test_usual(self) -> None:
+        """What servers go on with is warned of."""
+        for rule, text, app in self.ROWS:
+            with self.subTest(rule), warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                self.run_lifespan(app)
+                (warning,) = caught
+                self.assertIs(ASGIWarning, warning.category)
+                self.assertIn(text, str(warning.message))
+                self.assertIn(f"[{rule}]", str(warning.message))
+                self.assertEqual(__file__, warning.filename)
+
+    def test_strict(self) -> None:
+        """A strict client raises it."""
+        for rule, text, app in self.ROWS:
+            with self.subTest(rule):
+                with self.assertRaises(ProtocolError) as caught:
+                    self.run_lifespan(app, strict=True)
+                self.assertEqual(rule, caught.exception.rule)
+                self.assertIn(text, str(caught.exception))
+
+    def test_cause(self) -> None:
+        """What the application raised in its startup is the cause of the violation."""
+        with self.assertRaises(ProtocolError) as caught:
+            self.run_lifespan(takes_and_raises, strict=True)
+        self.assertIsInstance(caught.exception.__cause__, LookupError)
+
+    def test_ignored(self) -> None:
+        """A rule that is ignored is accepted without a word, by a strict client too."""
+        for rule, _, app in self.ROWS:
+            for strict in (False, True):
+                with self.subTest(rule, strict=strict):
+                    self.run_lifespan(app, strict=strict, ignore_rules=[rule])
