@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -21,10 +22,9 @@ from ._protocol._rules import Judge, Strictness
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
 from ._thread_portal import ThreadPortal
-from ._warn import warn, warn_of
+from ._warn import Breach, raising_place, warn, warn_of
 from .exceptions import (
     ASGITestError,
-    ASGIWarning,
     DeadlineExceeded,
     LeftoverError,
     LifespanError,
@@ -205,8 +205,7 @@ class RunningApplication:
             breach.__cause__ = error
             judge = Judge(self.strictness)
             judge(breach)
-            for accepted in judge.warnings:
-                warn(str(accepted), ASGIWarning)
+            warn_of(deque(Breach(accepted, raising_place(error)) for accepted in judge.warnings))
 
     def _shut_down_lifespan(self, portal: Portal) -> None:
         lifespan = self._lifespan

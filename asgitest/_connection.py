@@ -19,7 +19,7 @@ from ._portal import Portal
 from ._protocol._machine import Protocol
 from ._protocol._messages import Message
 from ._protocol._texts import shorten
-from ._warn import Breach, Place, calling_place
+from ._warn import Breach, Place, calling_place, defining_place
 from .exceptions import ProtocolError
 
 P = TypeVar("P", bound=Protocol)
@@ -100,7 +100,8 @@ class Connection(Generic[P]):
             else:
                 self.protocol.note_result(result)
                 self.protocol.finish(raised=False)
-                self._note_breaches(None)
+                if self.protocol.judge.warnings:
+                    self._note_breaches(defining_place(self._application.app))
         if self.portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
             with anyio.move_on_after(self.portal.grace):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import traceback
 import warnings
 from collections import deque
 from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, FunctionType, MethodType
 from typing import Any
 
 from ._stacks import is_ours
@@ -53,21 +55,45 @@ class Breach:
     """A breach of a rule that is accepted with a warning.
 
     :ivar error: what the application did
-    :ivar place: the line that called ``send()`` or ``receive()``, ``None`` if it was neither
+    :ivar place: the line of the application that did it, ``None`` if that is not known
     """
 
     error: ProtocolError
     place: Place | None
 
 
-def calling_place() -> Place | None:
+def calling_place() -> Place:
     """Return the innermost line outside this package that the calling code was called from."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame.f_code.co_filename):
+    frame = sys._getframe(1)
+    while frame.f_back is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
-    if frame is None:
-        return None
     return Place(frame.f_code.co_filename, frame.f_lineno, _module(frame), frame.f_globals)
+
+
+def defining_place(application: object) -> Place | None:
+    """Return the line where an application is defined, ``None`` if it is no function.
+
+    :param application: what a client was given
+    """
+    while isinstance(application, functools.partial):
+        application = application.func
+    if not isinstance(application, (FunctionType, MethodType)):
+        return None
+    function = application.__func__ if isinstance(application, MethodType) else application
+    code, module_globals = function.__code__, function.__globals__
+    return Place(code.co_filename, code.co_firstlineno, function.__module__, module_globals)
+
+
+def raising_place(error: BaseException) -> Place | None:
+    """Return the line that an exception was raised in, ``None`` if that is not known.
+
+    :param error: what the application raised
+    """
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if not is_ours(frame.f_code.co_filename):
+            place = Place(frame.f_code.co_filename, line, _module(frame), frame.f_globals)
+    return place
 
 
 def warn_of(breaches: deque[Breach]) -> None:

@@ -263,6 +263,27 @@ class RowTest(unittest.TestCase):
                     self.assert_error(row, Strictness(ignored=frozenset({row.rule})))
 
 
+class ValueTest(unittest.TestCase):
+    """Values that can be passed on (EVT-02)."""
+
+    def test_plain(self) -> None:
+        """What ASGI has for values passes a strict client, at any depth."""
+        values = [b"a", "a", 1, -(2**63), 2**63 - 1, 0.5, True, None, [1, (2, {"a": b"b"})], {}]
+        for value in values:
+            with self.subTest(value):
+                protocol = machine("http", Strictness(strict=True))
+                self.assertIsNotNone(protocol.send({**START, "extra": value}))
+
+    def test_endless(self) -> None:
+        """A list that holds itself is refused, and one that is there twice is not."""
+        shared: list[Any] = []
+        endless: list[Any] = [shared, shared]
+        machine("http", Strictness(strict=True)).send({**START, "extra": endless})
+        endless.append(endless)
+        with self.assertRaisesRegex(ProtocolError, r"extra\[2\] must be .* one that holds itself"):
+            machine("http", Strictness(strict=True)).send({**START, "extra": endless})
+
+
 class CompletenessTest(unittest.TestCase):
     """The rules in the code, in the tests and in the documentation are the same."""
 

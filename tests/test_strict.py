@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import warnings
@@ -21,7 +22,12 @@ from asgitest import (
     TestClient,
     WebSocketDisconnect,
 )
+from asgitest._connection import _Receiver
+from asgitest._http_connection import HTTPConnection
+from asgitest._interface import ASGIApplication
 from asgitest._portal import Portal
+from asgitest._protocol._http import HTTPProtocol
+from asgitest._protocol._rules import Strictness
 
 from .base import CleanTestCase
 
@@ -42,6 +48,16 @@ async def returns_something(scope: Any, receive: Any, send: Any) -> int:
     await send(START)
     await send(END)
     return 42
+
+
+class Method:
+    """An application in a method, or that can be called itself."""
+
+    async def serve(self, scope: Any, receive: Any, send: Any) -> int:
+        """Answer, and return what nobody asked for."""
+        return await returns_something(scope, receive, send)
+
+    __call__ = serve
 
 
 async def upgrades(scope: Any, receive: Any, send: Any) -> None:
@@ -116,14 +132,37 @@ class WarningTest(CleanTestCase):
         self.assertEqual(here(waits, "# waits behind"), warning.lineno)
 
     def test_place_of_a_return(self) -> None:
-        """A warning about a return has the line of the test as its place."""
-        client = self.new_client(returns_something)
+        """A warning about a return has the line where a function is defined as its place."""
+        for app, function in (
+            (returns_something, returns_something),
+            (functools.partial(returns_something), returns_something),
+            (Method().serve, Method.serve),
+        ):
+            client = self.new_client(app)
+            (warning,) = self.caught(lambda client=client: client.get("/"))
+            self.assertIn("must return None, not int: 42 [APP-10]", str(warning.message))
+            self.assertEqual(__file__, warning.filename)
+            self.assertEqual(here(function, "async def"), warning.lineno)
+
+    def test_place_of_an_object(self) -> None:
+        """A warning about the return of what is no function has the line of the test."""
+        client = self.new_client(Method(), interface="asgi3")
 
         (warning,) = self.caught(lambda: client.get("/"))  # the place
 
-        self.assertIn("must return None, not int: 42 [APP-10]", str(warning.message))
         self.assertEqual(__file__, warning.filename)
-        self.assertEqual(here(self.test_place_of_a_return, "# the place"), warning.lineno)
+        self.assertEqual(here(self.test_place_of_an_object, "# the place"), warning.lineno)
+
+    def test_place_of_an_exception(self) -> None:
+        """A warning about an exception has the line that raised it as its place."""
+
+        def action() -> None:
+            with TestClient(takes_and_raises):
+                pass
+
+        (warning,) = self.caught(action)
+        self.assertEqual(__file__, warning.filename)
+        self.assertEqual(here(takes_and_raises, "raise "), warning.lineno)
 
     def test_filter(self) -> None:
         """A filter of the standard library makes an error of one rule, and hides another."""
@@ -149,6 +188,25 @@ class WarningTest(CleanTestCase):
         with self.assertWarnsRegex(ASGIWarning, "HTTP-REQ-09"):
             with self.assertRaisesRegex(ValueError, "boom"):
                 client.get("/")
+
+    def test_queue_that_is_accepted(self) -> None:
+        """Two that wait are served without a word if that rule is ignored."""
+        for strict in (False, True):
+            client = self.new_client(queues, strict=strict, ignore_rules=["HTTP-REQ-09"])
+            self.assertEqual("end", client.get("/").text)
+
+    def test_cancelled_before(self) -> None:
+        """A call whose forerunner was cancelled meanwhile is no second waiter."""
+        protocol = HTTPProtocol("GET", strictness=Strictness(strict=True))
+        app: Any = ASGIApplication(queues)
+        portal: Any = None
+        connection = HTTPConnection(portal, app, {}, protocol, "GET /", streamed=False)
+        gone, served = _Receiver(), _Receiver()
+        served.is_served = True
+
+        anyio.run(connection._check_queue, [gone])
+        with self.assertRaisesRegex(ProtocolError, "HTTP-REQ-09"):
+            anyio.run(connection._check_queue, [gone, served])
 
     def test_looking_for_a_disconnect(self) -> None:
         """A call that is cancelled at once is no second waiter."""
