@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import asgitest
+from asgitest._protocol import _headers
+from asgitest._protocol._headers import HeaderRules
 from asgitest._protocol._http import HTTPProtocol
 from asgitest._protocol._rule import Clause, Verdict
 from asgitest._protocol._rules import RULES, Judge, Strictness, check_ignored
@@ -72,6 +74,15 @@ class TableTest(unittest.TestCase):
                         self.assertIsNone(clause.acceptance)
                     elif clause.verdict is not Verdict.ERROR:
                         self.assertIsNotNone(clause.acceptance)
+
+    def test_headers(self) -> None:
+        """Every rule about headers has a part for what is put into their form in silence."""
+        tables = [each for each in vars(_headers).values() if isinstance(each, HeaderRules)]
+        self.assertIn(_headers.RESPONSE_RULES, tables)
+        for table in tables:
+            for rule_id in (table.shape, table.strings, table.case, table.space):
+                with self.subTest(rule_id):
+                    RULES[rule_id].clause(Verdict.LENIENT)
 
     def test_who_is_bound(self) -> None:
         """A rule binds the application, the server or both; the client is the server."""

@@ -99,7 +99,10 @@ EXTENSION_RULES: tuple[Rule, ...] = (
     demand(
         "EXT-PUSH-01",
         refused("A push has a path and headers, and comes before the response is complete."),
-        lenient("A push comes after the start.", accepted="It is recorded all the same."),
+        lenient(
+            "A push comes after the start, and its headers have the form of a response's.",
+            accepted="It is recorded all the same.",
+        ),
     ),
     demand(
         "EXT-ZERO-01",
@@ -116,6 +119,10 @@ EXTENSION_RULES: tuple[Rule, ...] = (
     demand(
         "EXT-TRAIL-01",
         refused("Trailers were promised by the start, and come behind the body."),
+        lenient(
+            "Trailers have the form of a response's headers.",
+            accepted="They are put into that form.",
+        ),
     ),
     provision("EXT-TRAIL-02", "Trailers reach a client that asked for them with te: trailers."),
     demand(
