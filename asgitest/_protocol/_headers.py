@@ -18,6 +18,9 @@ Headers = list[tuple[bytes, bytes]]
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110, section 5.5: these three end a field line, or are worse.
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\r\n\x00]")
+# What needs no normalising: a token in lower case, and a line without space round it.
+_PLAIN_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_PLAIN_VALUE = re.compile(rb"(?![ \t])[^\r\n\x00]*(?<![ \t])")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,19 @@ def normalise_headers(
     return _Normaliser(message_type, rules, judge or Judge()).headers(value)
 
 
+def _is_plain(pair: Any) -> bool:
+    """Tell whether there is nothing to say about a pair, as about most."""
+    if type(pair) not in (tuple, list) or len(pair) != 2:
+        return False
+    name, value = pair
+    return (
+        type(name) is bytes
+        and type(value) is bytes
+        and _PLAIN_NAME.fullmatch(name) is not None
+        and _PLAIN_VALUE.fullmatch(value) is not None
+    )
+
+
 class _Normaliser:
     """Normalises the headers of one message; what is accepted without being one is left out."""
 
@@ -84,8 +100,13 @@ class _Normaliser:
             self._judge(self._wrong_type("headers", expected, value, self._rules.shape))
             return []
         self._check_container("headers", value)
-        pairs = (self._pair(f"headers[{index}]", pair) for index, pair in enumerate(value))
-        return [pair for pair in pairs if pair is not None]
+        headers: Headers = []
+        for index, pair in enumerate(value):
+            if _is_plain(pair):
+                headers.append((pair[0], pair[1]))
+            elif (normalised := self._pair(f"headers[{index}]", pair)) is not None:
+                headers.append(normalised)
+        return headers
 
     def _pair(self, path: str, pair: Any) -> tuple[bytes, bytes] | None:
         expected = "a (name, value) pair of bytes"
