@@ -81,7 +81,7 @@ class ResponseAssertions(TestCaseMixin):
         :param msg: what to say beside it
         """
         values = values_of(header_pairs(response), "content-type")
-        if len(values) == 1 and _is_of_type(values[0], expected):
+        if len(values) == 1 and is_of_type(values[0], expected):
             return
         came = f"it is {_join(values)}" if values else "the response has none"
         problem = f"expected content type {expected!r}, but {came}"
@@ -211,7 +211,12 @@ def _similar(pairs: list[tuple[str, str]], name: str) -> str:
     return f"; it has {similar[0]}" if similar else ""
 
 
-def _is_of_type(value: str, expected: str) -> bool:
+def is_of_type(value: str, expected: str) -> bool:
+    """Tell whether a content type is the expected one.
+
+    :param value: the content type of a response
+    :param expected: a media type, or a class of them, and the parameters that count
+    """
     media_type, parameters = _parse_media_type(value)
     wanted_type, wanted = _parse_media_type(expected)
     if wanted_type.endswith("/*"):

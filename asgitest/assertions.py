@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ._cookie_assertions import CookieAssertions
+from ._event_stream_assertions import EventStreamAssertions
+from ._extension_assertions import ExtensionAssertions
 from ._json_assertions import JSONAssertions
 from ._lifespan_assertions import LifespanAssertions
 from ._redirect_assertions import RedirectAssertions
@@ -19,6 +21,8 @@ class ASGIAssertions(
     ResponseAssertions,
     CookieAssertions,
     JSONAssertions,
+    EventStreamAssertions,
+    ExtensionAssertions,
     RedirectAssertions,
     WebSocketAssertions,
     LifespanAssertions,
