@@ -311,6 +311,7 @@ def run_application(app: Any, options: ClientOptions) -> RunningApplication:
         lifespan=options.lifespan,
         timeout=options.timeout,
         strictness=options.strictness(),
+        portal=str(options.portal),
     )
 
 

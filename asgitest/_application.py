@@ -14,6 +14,7 @@ from typing import Any
 from ._backend import is_cancellation
 from ._calls import Wait
 from ._connection import Connection
+from ._inline_portal import InlinePortal
 from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
@@ -37,6 +38,8 @@ from .exceptions import (
 _starting: ContextVar[int] = ContextVar("asgitest_starting", default=0)
 
 LIFESPAN_MODES = ("auto", "on", "off")
+#: The kinds of portals, by name.
+PORTALS: dict[str, type[Portal]] = {"thread": ThreadPortal, "inline": InlinePortal}
 
 
 class RunningApplication:
@@ -48,6 +51,7 @@ class RunningApplication:
     :param lifespan: ``"auto"``, ``"on"`` or ``"off"``
     :param timeout: deadline of each wait in seconds, ``None`` for none
     :param strictness: how strictly to judge its lifespan, and what it leaves behind
+    :param portal: where the loop runs, a key of :data:`PORTALS`
     :ivar state: the lifespan's state, which every scope gets a copy of
     :ivar lifespan_error: what the application raised instead of supporting lifespans
     """
@@ -61,6 +65,7 @@ class RunningApplication:
         lifespan: str,
         timeout: float | None,
         strictness: Strictness,
+        portal: str = "thread",
     ) -> None:
         self.application = application
         self.backend = backend
@@ -68,6 +73,7 @@ class RunningApplication:
         self.lifespan_mode = lifespan
         self.timeout = timeout
         self.strictness = strictness
+        self.portal_kind = portal
         self.state: dict[str, Any] = {}
         self.lifespan_error: BaseException | None = None
         self._portal: Portal | None = None
@@ -109,7 +115,7 @@ class RunningApplication:
         self._is_ready = False
         self._open.clear()
         self._lifespan = None
-        portal = ThreadPortal(self.backend, self.backend_options, self.timeout)
+        portal = PORTALS[self.portal_kind](self.backend, self.backend_options, self.timeout)
         portal.start()
         self._portal = portal
         # Nobody has to call close(): when the client is collected, its loop ends by itself.

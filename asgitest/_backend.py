@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import math
 import sys
 import threading
@@ -43,6 +44,32 @@ def running_loop(backend: str) -> tuple[object, Callable[..., object]]:
         return token, token.run_sync_soon
     loop = asyncio.get_running_loop()
     return loop, loop.call_soon_threadsafe
+
+
+def new_asyncio_loop(options: Mapping[str, Any]) -> asyncio.AbstractEventLoop:
+    """Make a loop as ``anyio.run`` does.
+
+    :param options: anyio's options for asyncio
+    :raises ImportError: if uvloop is asked for and not installed
+    """
+    factory = options.get("loop_factory")
+    if factory is None and options.get("use_uvloop"):
+        factory = importlib.import_module("uvloop").new_event_loop
+    loop: asyncio.AbstractEventLoop = (factory or asyncio.new_event_loop)()
+    if options.get("debug") is not None:
+        loop.set_debug(options["debug"])
+    return loop
+
+
+def loop_in_this_thread() -> str:
+    """Return the name of the library whose loop runs in this thread, ``""`` for none."""
+    if _current_trio_task() is not None:
+        return "trio"
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return ""
+    return "asyncio"
 
 
 def mark_backend(backend: str) -> None:

@@ -72,11 +72,13 @@ class Answer:
 
     :ivar value: what was given
     :ivar given: whether it was given
+    :ivar when_given: called by whoever gives it, ``None`` to call nothing
     """
 
     def __init__(self) -> None:
         self.value: Any = None
         self.given = False
+        self.when_given: Callable[[], object] | None = None
         self._lock = threading.Lock()
         self._lock.acquire()
 
@@ -91,6 +93,9 @@ class Answer:
             # Two threads may come this far, and the second release is one too many.
             with contextlib.suppress(RuntimeError):
                 self._lock.release()
+            when_given = self.when_given
+            if when_given is not None:
+                when_given()
 
     def wait(self, seconds: float | None) -> bool:
         """Wait for the value.
@@ -157,6 +162,11 @@ class Call:
         self.answer.give((error, result))
         if self._ended is not None:
             self._ended.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether whoever waits for the call knows how it came out."""
+        return self.answer.given
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error, if there is no answer so far.

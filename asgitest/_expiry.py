@@ -32,6 +32,9 @@ class ExpiringPortal(Protocol):
     def describe_place(self) -> str:
         """Return the stack of the loop's thread."""
 
+    def describe_block(self) -> str:
+        """Tell where a synchronous call was that had to be broken off, if one was."""
+
     def abandon(self, reason: str) -> str:
         """Give the loop up; tell what became of it."""
 
@@ -59,7 +62,10 @@ class Expiry:
         wait = self._wait
         with contextlib.suppress(RuntimeError):
             self._portal.spawn(self._report_and_cancel)
-        text = [f"{wait.seconds:g} s passed while waiting for {wait.waiting_for}."]
+        text = [
+            f"{wait.seconds:g} s passed while waiting for {wait.waiting_for}.",
+            self._portal.describe_block(),
+        ]
         if self._portal.await_answer(self._report, self._portal.grace):
             text += [self._report.value, describe_threads()]
         if not self._report.given:

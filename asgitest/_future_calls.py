@@ -19,6 +19,7 @@ class FutureCall(Call):
     :param function: a coroutine function, or a plain one
     :param args: its positional arguments
     :param keywords: its keyword arguments
+    :param future: what to resolve
     :param is_stopping: tells whether the loop is about to end
     :param post: runs a function on the loop, a little later
     :ivar future: the result
@@ -30,11 +31,12 @@ class FutureCall(Call):
         args: tuple[Any, ...],
         keywords: dict[str, Any] | None = None,
         *,
+        future: Future[Any],
         is_stopping: Callable[[], bool],
         post: Callable[..., None],
     ) -> None:
         super().__init__(function, args, keywords)
-        self.future: Future[Any] = Future()
+        self.future = future
         self._is_stopping = is_stopping
         self._post = post
 
@@ -52,6 +54,11 @@ class FutureCall(Call):
         # fail() tells of the loop's end better than the cancellation that it came by.
         if not self._is_stopping():
             self._resolve()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the future is resolved."""
+        return self.future.done()
 
     def fail(self, error: BaseException) -> None:
         """Resolve the future with an error, if it is not resolved so far.
@@ -74,11 +81,15 @@ class FutureCall(Call):
 
 
 class TaskStatus:
-    """What a task that is started is given, to say when it is."""
+    """What a task that is started is given, to say when it is.
+
+    :ivar is_started: whether it did
+    """
 
     def __init__(self) -> None:
+        self.is_started = False
         self._value: Any = None
-        self._is_started = False
+        self._is_over = False
         self._event: anyio.Event | None = None
 
     def started(self, value: Any = None) -> None:
@@ -86,14 +97,19 @@ class TaskStatus:
 
         :param value: what to hand to who started it
         """
-        if not self._is_started:
-            self._is_started, self._value = True, value
-            if self._event is not None:
-                self._event.set()
+        if not self.is_started:
+            self.is_started, self._value = True, value
+            self.end()
+
+    def end(self) -> None:
+        """Wait no longer, for the task has ended."""
+        self._is_over = True
+        if self._event is not None:
+            self._event.set()
 
     async def wait(self) -> Any:
-        """Wait until the task is started, and return its value."""
-        if not self._is_started:
+        """Wait until the task is started, or has ended, and return its value."""
+        if not self._is_over:
             self._event = anyio.Event()
             await self._event.wait()
         return self._value

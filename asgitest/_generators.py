@@ -38,6 +38,8 @@ class GeneratorCloser:
 
     def install(self) -> None:
         """Take over the hooks of the running loop; it restores its own ones when it ends."""
+        if sys.get_asyncgen_hooks().finalizer == self._finalize:
+            return
         self._first_iteration_before = sys.get_asyncgen_hooks().firstiter
         sys.set_asyncgen_hooks(firstiter=self._first_iteration, finalizer=self._finalize)
 

@@ -144,7 +144,6 @@ class ClientOptions:
 
     def _refuse_later_options(self) -> None:
         later = {
-            "portal": self.portal == "inline",
             "profile": self.profile is not None,
             "extensions": self.extensions is not None,
         }

@@ -152,7 +152,7 @@ class Portal:
     def _describe_what_stays(self) -> str:
         answer = Answer()
         context = contextvars.copy_context()
-        context.run(mark_backend, self._backend)
+        context.run(self._mark_context)
         self.post(context.run, lambda: answer.give("\n".join(self._served.describe_leftovers())))
         place = answer.value if self.await_answer(answer, self.grace) else self.describe_place()
         return f"{place}\n{describe_threads()}".strip()
@@ -178,12 +178,34 @@ class Portal:
             call.fail(self._ended_error())
         return self._abandoned
 
+    @property
+    def stop_asked(self) -> bool:
+        """Whether somebody wants the loop to end."""
+        return self._stop_asked
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the loop was abandoned."""
+        return bool(self._abandoned)
+
+    def describe_block(self) -> str:
+        """Tell where a synchronous call was that had to be broken off, if one was."""
+        return ""
+
+    def _mark_context(self) -> None:
+        """Mark the current context as one of this loop."""
+        mark_backend(self._backend)
+
+    def _new_future(self) -> Future[Any]:
+        return Future()
+
     def _end(self, failure: BaseException | None) -> None:
         """Note that the loop has ended, and tell all who wait."""
         self._failure = failure
         self._served.stopping = True
         for call in list(self._pending):
-            call.fail(self._ended_error())
+            if not call.is_over:
+                call.fail(self._ended_error())
 
     # -- calling ---------------------------------------------------------------------------
 
@@ -237,7 +259,7 @@ class Portal:
         :raises RuntimeError: if the loop has ended
         """
         context = contextvars.copy_context()
-        context.run(mark_backend, self._backend)
+        context.run(self._mark_context)
         self._served.call_soon(context.run, partial(self.start_soon, function, *args, name=name))
 
     def break_off(self, thread: int) -> None:
@@ -274,7 +296,7 @@ class Portal:
             return
         answer = Answer()
         self.post(lambda: answer.give(self._served.stopping))
-        if self._served.stopping or not answer.wait(self.grace) or answer.value:
+        if self._served.stopping or not self.await_answer(answer, self.grace) or answer.value:
             self._join_loop(self.grace)
             raise self._ended_error()
 
@@ -318,12 +340,12 @@ class Portal:
         self.check_thread("the task to start")
         status = TaskStatus()
         task = self._future_call(function, args, {"task_status": status})
-        task.future.add_done_callback(lambda future: self.post(status.started))
+        task.future.add_done_callback(lambda future: self.post(status.end))
         self._begin_task(task)
         title = getattr(function, "__qualname__", repr(function))
         wait = Wait(self._timeout, f"{title}() to call task_status.started()", subject=task)
         value = self.run(wait, status.wait)
-        if task.future.done():
+        if not status.is_started:
             task.future.result()
             raise RuntimeError(f"{title}() returned without calling task_status.started()")
         return task.future, value
@@ -335,7 +357,12 @@ class Portal:
         keywords: dict[str, Any] | None = None,
     ) -> FutureCall:
         return FutureCall(
-            function, args, keywords, is_stopping=lambda: self._served.stopping, post=self.post
+            function,
+            args,
+            keywords,
+            future=self._new_future(),
+            is_stopping=lambda: self._served.stopping,
+            post=self.post,
         )
 
     def _begin_task(self, task: FutureCall) -> None:

@@ -67,6 +67,13 @@ class ServedLoop:
         """
         self._call_soon(function, *args)
 
+    def post_by(self, call_soon: Callable[..., object]) -> None:
+        """Have :meth:`call_soon` take another way than the one that the loop itself offers.
+
+        :param call_soon: does the same, from any thread
+        """
+        self._call_soon = call_soon
+
     def start_soon(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
         """Start a task; called on the loop.
 

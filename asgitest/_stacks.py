@@ -101,7 +101,16 @@ def describe_thread(thread: threading.Thread) -> str:
     :param thread: a thread that runs
     :return: from the application's code on; ``""`` if the thread has ended
     """
-    frames = _stack(sys._current_frames().get(thread.ident or 0))
+    return describe_frame(sys._current_frames().get(thread.ident or 0))
+
+
+def describe_frame(frame: types.FrameType | None) -> str:
+    """Return the stack that leads to a frame as a traceback shows it.
+
+    :param frame: the innermost frame
+    :return: from the application's code on
+    """
+    frames = _stack(frame)
     first = 0
     # What runs a thread, or the loop in it, says nothing about the application.
     while first < len(frames) and _is_idle(frames[first]):

@@ -65,7 +65,9 @@ class TestClient(InProcessSession):
     :param backend: ``"asyncio"``, ``"uvloop"`` or ``"trio"``; unless given, the environment's
         ``ASGITEST_BACKEND``, else ``"asyncio"``
     :param backend_options: keyword arguments for the backend's ``run``
-    :param portal: ``"thread"``, an event loop in a thread of its own
+    :param portal: ``"thread"``, an event loop in a thread of its own, or ``"inline"``, one that is
+        advanced in the calling thread; unless given, the environment's ``ASGITEST_PORTAL``, else
+        ``"thread"``
     :param lifespan: ``"auto"`` goes on without lifespan if the application does not support it
         (LIFE-06), ``"on"`` demands it, ``"off"`` never asks
     :param timeout: deadline of every single wait in seconds, ``None`` for none; unless given, the

@@ -55,9 +55,14 @@ class CleanTestCase(unittest.TestCase):
     Warnings are errors, unless a test catches them.
     """
 
+    #: Why the tests of a class are about a loop that runs by itself, ``""`` if they are not.
+    needs_thread = ""
+
     def setUp(self) -> None:
         """Note what there is; checked last of all cleanups."""
         super().setUp()
+        if self.needs_thread:
+            self.use_thread(self.needs_thread)
         catcher = warnings.catch_warnings()
         catcher.__enter__()
         self.addCleanup(catcher.__exit__, None, None, None)
@@ -78,6 +83,15 @@ class CleanTestCase(unittest.TestCase):
     def hurry(self) -> None:
         """Let what is known not to come be waited for a short time only, until the test ends."""
         patch = mock.patch.object(Portal, "grace", 0.15)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def use_thread(self, reason: str) -> None:
+        """Test with a loop in a thread of its own, whatever the environment says.
+
+        :param reason: what the test does that needs a loop which runs by itself
+        """
+        patch = mock.patch.dict(os.environ, ASGITEST_PORTAL="thread")
         patch.start()
         self.addCleanup(patch.stop)
 

@@ -93,6 +93,8 @@ def released(app: Application) -> Iterator[None]:
 class BlockedLoopTest(CleanTestCase):
     """A loop that is blocked is abandoned, and the application starts anew on another."""
 
+    needs_thread = "the test waits for the application without the client"
+
     def test_next_request(self) -> None:
         """The next request runs on a new loop, with a lifespan of its own and a new state."""
         self.hurry()

@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset(
             {
                 "_application",
+                "_asyncio_engine",
                 "_awaiting",
                 "_backend",
                 "_calls",
@@ -56,7 +57,10 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_expiry",
                 "_future_calls",
                 "_generators",
+                "_guest_engine",
                 "_http_connection",
+                "_inline_portal",
+                "_interruptions",
                 "_lifespan_connection",
                 "_outcome",
                 "_portal",
@@ -135,6 +139,7 @@ ANYIO_MODULES = frozenset(
         "_expiry",
         "_future_calls",
         "_generators",
+        "_guest_engine",
         "_http_connection",
         "_lifespan_connection",
         "_report",
@@ -147,8 +152,11 @@ ANYIO_MODULES = frozenset(
     }
 )
 
-#: The one module that knows what differs between the event loops.
-BACKEND_MODULES = frozenset({"_backend"})
+#: The module that knows what differs between the event loops, and those that drive one kind each.
+BACKEND_MODULES = frozenset({"_asyncio_engine", "_backend", "_guest_engine"})
+
+#: What is imported where trio is asked for, and by nobody else.
+TRIO_MODULES = frozenset({"_guest_engine"})
 
 #: What a pure state machine has no use for: input and output, clocks, threads, event loops.
 IMPURE = frozenset(
@@ -384,8 +392,8 @@ class PurityTest(unittest.TestCase):
         self.assertEqual(ANYIO_MODULES, importers("anyio"))
         self.assertLessEqual(ANYIO_MODULES, layer("runtime"))
 
-    def test_one_module_knows_the_backends(self) -> None:
-        """asyncio, uvloop and trio are imported by one module of the runtime."""
+    def test_few_modules_know_the_backends(self) -> None:
+        """asyncio, uvloop and trio are imported by three modules of the runtime."""
         self.assertEqual(BACKEND_MODULES, importers("asyncio", "uvloop", "trio", "sniffio"))
         self.assertLessEqual(BACKEND_MODULES, layer("runtime"))
 
@@ -401,9 +409,9 @@ class PurityTest(unittest.TestCase):
         """What is imported unconditionally is Python's own, requests with its urllib3, or anyio."""
         needed = {
             name.partition(".")[0]
-            for imports in IMPORTS.values()
+            for module, imports in IMPORTS.items()
             for name, _, guarded in imports
-            if not guarded
+            if not guarded and module not in TRIO_MODULES
         }
         foreign = needed - set(sys.stdlib_module_names) - {PACKAGE}
         self.assertEqual({"anyio", "requests", "urllib3"}, foreign)

@@ -116,6 +116,7 @@ class FixtureTest(CaseTestCase):
 
     def test_one_task(self) -> None:
         """All asynchronous parts of a test run in one task of the application's loop."""
+        self.use_thread("the loop's thread is another one than the test's")
 
         class OneTask(Case):
             async def asyncSetUp(self) -> None:
@@ -544,6 +545,7 @@ class DeadlineTest(CaseTestCase):
 
     def test_blocked_loop(self) -> None:
         """A test that blocks the loop fails, and the next one has a new loop."""
+        self.use_thread("a blocked loop has its thread abandoned")
         released = threading.Event()
         self.addCleanup(released.set)
 
@@ -934,6 +936,7 @@ class MixedBaseTest(CaseTestCase):
 
     def test_isolated_asyncio_test_case(self) -> None:
         """unittest's asynchronous test case keeps its methods and its loop."""
+        self.use_thread("the calls are made where another loop runs")
         notes: list[Any] = []
 
         class Mixed(ASGITestMixin, ASGIAssertions, unittest.IsolatedAsyncioTestCase):
@@ -958,6 +961,7 @@ class MixedBaseTest(CaseTestCase):
 
     def test_case_on_isolated_asyncio_test_case(self) -> None:
         """A test case that has it as a base, too, keeps its methods."""
+        self.use_thread("the calls are made where another loop runs")
         notes: list[Any] = []
 
         class Mixed(Case, unittest.IsolatedAsyncioTestCase):

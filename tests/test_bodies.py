@@ -473,6 +473,7 @@ class OnDemandTest(CleanTestCase):
 
     def test_uploads_of_two_threads(self) -> None:
         """Uploads of two threads advance at the same time; each in its own thread."""
+        self.use_thread("threads of the test use one client")
         both = threading.Barrier(2)
         threads: list[tuple[int, int]] = []
 

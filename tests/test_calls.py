@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import anyio
 
 from asgitest._calls import Answer, Call, Wait
@@ -71,7 +73,13 @@ class CallTest(CleanTestCase):
 
     def test_failing_future_call(self) -> None:
         """A future is told of the loop's end rather than of the cancellation it came by."""
-        call = FutureCall(anyio.sleep_forever, (), is_stopping=lambda: True, post=self.portal.post)
+        call = FutureCall(
+            anyio.sleep_forever,
+            (),
+            future=Future(),
+            is_stopping=lambda: True,
+            post=self.portal.post,
+        )
         call.answer.give((ValueError("cancelled"), None))
         call.fail(KeyError("ended"))
 

@@ -220,7 +220,6 @@ class ConstructorTest(CleanTestCase):
     def test_not_available_yet(self) -> None:
         """Options of later versions say that they are not available yet."""
         later: list[tuple[str, Any]] = [
-            ("portal", "inline"),
             ("profile", "uvicorn"),
             ("extensions", {"tls": {}}),
         ]
@@ -483,6 +482,7 @@ class AttributesTest(CleanTestCase):
 
     def test_portal_starts_tasks(self) -> None:
         """The portal starts tasks, which may be cancelled."""
+        self.use_thread("the test waits for the application without the client")
         client = self.new_client(hello)
         started = threading.Event()
         ended = threading.Event()
@@ -1049,6 +1049,7 @@ class TimeoutTest(CleanTestCase):
 
     def test_none_means_no_deadline(self) -> None:
         """An explicit None takes the deadline away, in request() as in send()."""
+        self.use_thread("threads of the test use one client")
         waiting = Waiting()
         client = self.new_client(waiting, timeout=0.2)
         prepared = client.prepare_request(requests.Request("GET", "/"))
@@ -1250,6 +1251,7 @@ class NewClientTest(CleanTestCase):
 
     def test_usable_at_the_same_time(self) -> None:
         """A request of one client can end while that of another waits."""
+        self.use_thread("threads of the test use one client")
         waiting = Waiting()
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -1397,6 +1399,8 @@ class CallTest(CleanTestCase):
 
 class ThreadsTest(CleanTestCase):
     """One client in several threads, and in the wrong one."""
+
+    needs_thread = "threads of the test use one client"
 
     def test_several_threads_at_once(self) -> None:
         """Threads may use one client at once; each gets the answers to its own requests."""

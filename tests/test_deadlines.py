@@ -35,6 +35,7 @@ from asgitest import (
     TestClient,
 )
 from asgitest._debugger import is_debugging
+from asgitest._inline_portal import end_forgotten
 
 from .base import CleanTestCase
 
@@ -186,6 +187,7 @@ class DeadlineTestCase(CleanTestCase):
     def end_threads(self) -> None:
         """Release what blocks, and wait for the threads to end."""
         self.app.release.set()
+        end_forgotten()
         for thread in threading.enumerate():
             if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)
@@ -610,12 +612,14 @@ class SourceTest(DeadlineTestCase):
 
     def test_none_for_call(self) -> None:
         """An explicit None for a request is no deadline."""
+        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         with self.released_late(client):
             self.assertEqual("ok", client.get("/wait", timeout=None).text)
 
     def test_none_for_prepared_request(self) -> None:
         """An explicit None for a prepared request is no deadline."""
+        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         prepared = client.prepare_request(requests.Request("GET", "/wait"))
         with self.released_late(client):
@@ -623,12 +627,14 @@ class SourceTest(DeadlineTestCase):
 
     def test_none_for_receive(self) -> None:
         """An explicit None for a receive is no deadline."""
+        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         with self.released_late(client), client.websocket_connect("/send_later") as websocket:
             self.assertEqual("at last", websocket.receive_text(timeout=None))
 
     def test_none_for_websocket(self) -> None:
         """An explicit None for a WebSocket is no deadline for its messages."""
+        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         connect = client.websocket_connect("/send_later", timeout=None)
         with self.released_late(client), connect as websocket:
@@ -636,12 +642,14 @@ class SourceTest(DeadlineTestCase):
 
     def test_none_for_client(self) -> None:
         """None for the client is no deadline."""
+        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=None)
         with self.released_late(client):
             self.assertEqual("ok", client.get("/wait").text)
 
     def test_none_in_environment(self) -> None:
         """The word none in the environment is no deadline."""
+        self.use_thread("threads of the test use one client")
         with mock.patch.dict(os.environ, ASGITEST_TIMEOUT="none"):
             client = self.enter_client(self.app)
         with self.released_late(client):

@@ -973,6 +973,7 @@ class BlockTest(CleanTestCase):
 
     def test_collected_client(self) -> None:
         """A client that nobody closed ends its loop when it is collected."""
+        self.use_thread("the loop ends by itself")
         app = WellBehaved()
         client = TestClient(app)
         client.get("/")

@@ -33,6 +33,7 @@ from asgitest import (
     WebSocketDenied,
     WebSocketDisconnect,
 )
+from asgitest._inline_portal import end_forgotten
 
 from .base import CleanTestCase
 
@@ -973,6 +974,7 @@ class MisbehavingTestCase(CleanTestCase):
     def end_threads(self, release: threading.Event) -> None:
         """Let go of the threads that had to be abandoned, and wait for them."""
         release.set()
+        end_forgotten()
         for thread in threading.enumerate():
             if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)

@@ -146,7 +146,6 @@ class ResolvedTest(unittest.TestCase):
     def test_later_options(self) -> None:
         """Options of later versions say so; their defaults pass."""
         for name, value in (
-            ("portal", "inline"),
             ("profile", "uvicorn"),
             ("extensions", {}),
         ):

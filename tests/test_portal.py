@@ -30,6 +30,7 @@ import sniffio
 
 from asgitest import ASGITestError, DeadlineExceeded, TestClient
 from asgitest._debugger import is_debugging
+from asgitest._inline_portal import end_forgotten
 from asgitest._stacks import await_chain, busy_threads, describe_chain, describe_thread
 from asgitest._thread_portal import ThreadPortal
 
@@ -69,6 +70,7 @@ class PortalTestCase(CleanTestCase):
     def end_threads(self) -> None:
         """Release what blocks, and wait for the threads to end."""
         self.release.set()
+        end_forgotten()
         for thread in threading.enumerate():
             if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)
@@ -312,6 +314,7 @@ class TaskTest(PortalTestCase):
 
     def test_cancel(self) -> None:
         """Cancelling the future cancels the task, whose clean-up runs."""
+        self.use_thread("the test waits for the application without the client")
         begun, cleaned = threading.Event(), threading.Event()
 
         async def wait() -> None:
@@ -330,6 +333,7 @@ class TaskTest(PortalTestCase):
 
     def test_runs_between_calls(self) -> None:
         """A task goes on while the test does something else."""
+        self.use_thread("the test waits for the application without the client")
         done = threading.Event()
 
         async def work() -> None:
@@ -881,6 +885,8 @@ class EndedLoopTest(PortalTestCase):
 class AbandonedLoopTest(PortalTestCase):
     """Loops that had to be abandoned."""
 
+    needs_thread = "a blocked loop has its thread abandoned"
+
     def setUp(self) -> None:
         """Make an application and a client."""
         super().setUp()
@@ -1190,6 +1196,8 @@ class Interrupting:
 )
 class SignalTest(PortalTestCase):
     """What a signal does to a wait; what it does to a process is in test_interrupt."""
+
+    needs_thread = "Ctrl-C ends the wait for another thread"
 
     def setUp(self) -> None:
         """Make an application that no deadline ends."""

@@ -902,6 +902,7 @@ class CloseTest(StreamTestCase):
 
     def test_close_in_another_thread(self) -> None:
         """A response may be closed by another thread than the one that opened it."""
+        self.use_thread("threads of the test use one client")
         log: list[str] = []
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -1161,6 +1162,7 @@ class BackgroundTest(StreamTestCase):
 
     def test_close_waits_and_cancels_nothing(self) -> None:
         """After the whole response, close() waits for the application's own end."""
+        self.use_thread("the test waits for the application without the client")
         log: list[str] = []
         gates: list[Gate] = []
 

@@ -1325,6 +1325,8 @@ class ApplicationClosesTest(WebSocketTestCase):
 class WaitingTest(WebSocketTestCase):
     """The application ends a WebSocket, or sends, while a test already waits for it."""
 
+    needs_thread = "threads of the test use one client"
+
     def setUp(self) -> None:
         """Enter a client whose application waits for a gate, then does what the path says."""
         super().setUp()
@@ -1718,6 +1720,7 @@ class TestClosesTest(WebSocketTestCase):
 
     def test_interrupt_in_the_block(self) -> None:
         """A Ctrl-C in the block comes out at once, and the application is cancelled."""
+        self.use_thread("the test waits for the application without the client")
         ended = threading.Event()
 
         @websocket_app

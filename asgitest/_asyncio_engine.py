@@ -1,0 +1,157 @@
+"""An asyncio loop that stands still, unless it is advanced in the calling thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from asyncio import base_events
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ._backend import PolicyKeeper, new_asyncio_loop
+from ._calls import Answer
+from ._generators import GeneratorCloser
+
+# What asyncio.run() hangs on its task. By it anyio knows the root task, which its worker threads
+# live as long as; and it ends the run, as it is meant to.
+_is_root: Callable[[Any], object] | None = getattr(base_events, "_run_until_complete_cb", None)
+
+
+class AsyncioEngine:
+    """One loop of asyncio or uvloop, and the root task of one client on it.
+
+    :param options: the backend's options
+    :param generators: closes the async generators that tasks of the loop drop
+    :ivar running: whether the loop is being advanced
+    :ivar done: whether the root task has ended
+    :ivar failure: what it, or the loop, raised
+    """
+
+    def __init__(self, options: Mapping[str, Any], generators: GeneratorCloser) -> None:
+        policy = PolicyKeeper(options)
+        policy.save()
+        try:
+            self._loop = new_asyncio_loop(options)
+        finally:
+            policy.restore()
+        self.running = False
+        self.failure: BaseException | None = None
+        self._generators = generators
+        self._thread = threading.get_ident()
+        self._has_expired = False
+        self._is_stopped = False
+        self._root: asyncio.Task[None]
+
+    def start(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Make the root task; it takes its first step when the loop is advanced.
+
+        :param serve: what the root task runs
+        """
+        self._root = self._loop.create_task(self._main(serve), name="asgitest root")
+        self._root.add_done_callback(_is_root or self._stop_at_end)
+
+    @property
+    def done(self) -> bool:
+        """Whether the root task has ended."""
+        return self._root.done()
+
+    def is_interruptible(self) -> bool:
+        """Tell whether an exception may be raised where the loop stands."""
+        return True
+
+    def foreign_tasks(self) -> set[int]:
+        """Return the ids of the tasks on the loop that belong to other clients: none."""
+        return set()
+
+    def post(self, function: Callable[..., object], *args: Any) -> None:
+        """Run a plain function on the loop, from any thread.
+
+        :param function: a function that does not raise
+        :param args: its positional arguments
+        :raises RuntimeError: if the loop has ended
+        """
+        if threading.get_ident() == self._thread:
+            self._loop.call_soon(function, *args)
+        else:
+            self._loop.call_soon_threadsafe(function, *args)
+
+    def advance(self, answer: Answer, seconds: float | None) -> None:
+        """Run the loop until an answer is given, the root task ends, or time is over.
+
+        :param answer: what is given on the loop
+        :param seconds: how long, ``None`` for ever
+        """
+        loop = self._loop
+        self._has_expired = False
+        timer = None if seconds is None else loop.call_later(seconds, self._expire)
+        answer.when_given = self.wake
+        self.running = True
+        try:
+            # Who was too slow to end the last run may end this one.
+            while not (answer.given or self._has_expired or self._root.done()):
+                # The loop puts its own hooks in place whenever it begins to run.
+                loop.call_soon(self._generators.install)
+                self._is_stopped = False
+                loop.run_forever()
+                if not (self._is_stopped or self._root.done()):
+                    raise RuntimeError("the application stopped the event loop")
+        finally:
+            self.running = False
+            answer.when_given = None
+            if timer is not None:
+                timer.cancel()
+        if self._root.done():
+            self._note_end()
+
+    def fail(self, error: BaseException) -> None:
+        """End the root task because of what one of the application's tasks raised.
+
+        :param error: what came out of the loop
+        """
+        self.failure = error
+        self._root.cancel()
+
+    def close(self) -> None:
+        """Free what the loop holds, once the root task has ended."""
+        self._loop.close()
+
+    def silence(self) -> None:
+        """Let the interpreter drop the loop's tasks without a word; they never run again."""
+        for task in asyncio.all_tasks(self._loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+    def wake(self) -> None:
+        """Have :meth:`advance` look whether it is to go on; called in any thread."""
+        self.post(self._stop)
+
+    def _expire(self) -> None:
+        self._has_expired = True
+        self._stop()
+
+    def _stop(self) -> None:
+        # Once: the second one would end the next run of uvloop, as if the application had.
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._loop.stop()
+
+    def _stop_at_end(self, root: asyncio.Task[None]) -> None:
+        self._loop.stop()
+
+    def _note_end(self) -> None:
+        if not self._root.cancelled():
+            self.failure = self.failure or self._root.exception()
+
+    async def _main(self, serve: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await serve()
+        finally:
+            await self._end_tasks()
+
+    async def _end_tasks(self) -> None:
+        # As asyncio.run() does at its end.
+        others = [task for task in asyncio.all_tasks() if task is not self._root]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()

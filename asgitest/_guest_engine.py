@@ -1,0 +1,296 @@
+"""A trio loop in guest mode that stands still, unless it is advanced in the calling thread."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+import trio
+
+from ._calls import Answer
+from ._generators import GeneratorCloser
+from .exceptions import ASGITestError
+
+# Seconds of one part of a wait, so that no signal is missed for long.
+_PART = 0.25
+
+
+class GuestRun:
+    """The one run of trio in a thread, on which all inline clients there have a task each.
+
+    Between two calls of a client a task of ours keeps it runnable, for a run that has nothing to
+    do waits in another thread for something to happen.
+
+    :param options: options of the run
+    :ivar roots: the clients' tasks
+    """
+
+    _of_thread = threading.local()
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = dict(options)
+        self.roots: set[int] = set()
+        self.done = False
+        self._callbacks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._is_advanced = False
+        self._is_ending = False
+        self._call_is_over: trio.Event | None = None
+        self._nursery: trio.Nursery
+        self._own_tasks: set[int] = set()
+        handler = _interrupt_handler()
+        trio.lowlevel.start_guest_run(
+            self._main,
+            run_sync_soon_threadsafe=self.post,
+            done_callback=self._note_end,
+            # It is for us to say what becomes of signals, between the calls above all.
+            host_uses_signal_set_wakeup_fd=True,
+            **self.options,
+        )
+        if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
+        ready = Answer()
+        self.post(lambda: self._when_ready(ready))
+        self.advance(ready, None)
+
+    @classmethod
+    def of_this_thread(cls, options: Mapping[str, Any]) -> GuestRun:
+        """Return the run of the current thread, started if there is none.
+
+        :param options: options of the run
+        :raises ASGITestError: if there is one that has other options
+        """
+        run: GuestRun | None = getattr(cls._of_thread, "run", None)
+        if run is None or run.done:
+            run = cls._of_thread.run = cls(options)
+        elif run.options != dict(options):
+            raise ASGITestError(
+                f"inline clients on trio share one run in a thread, and the one that was there "
+                f"first has backend_options={run.options!r}, this one {dict(options)!r}; close "
+                f"the other client first, or use portal='thread'"
+            )
+        return run
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Have whoever advances the run call a function, from any thread.
+
+        :param function: takes and returns nothing
+        """
+        self._callbacks.put(function)
+
+    def start_soon(self, function: Callable[[], Awaitable[object]]) -> None:
+        """Start the task of a client.
+
+        :param function: a coroutine function that does not raise
+        """
+        self._nursery.start_soon(function)
+
+    def advance(
+        self, answer: Answer, seconds: float | None, is_over: Callable[[], bool] = bool
+    ) -> None:
+        """Go on until an answer is given, the run ends, or time is over.
+
+        :param answer: what is given in the run
+        :param seconds: how long, ``None`` for ever
+        :param is_over: tells whether there is nothing more to wait for
+        """
+        end = None if seconds is None else time.monotonic() + seconds
+        answer.when_given = self._pause
+        self._is_advanced = True
+        try:
+            while not (answer.given or self.done or is_over()):
+                callback = self._next_callback(end)
+                if callback is None:
+                    return
+                callback()
+                if end is not None and time.monotonic() >= end:
+                    # Late, although there is more to do.
+                    return
+        finally:
+            answer.when_given = None
+            self._pause()
+
+    def wake(self) -> None:
+        """Have :meth:`advance` look whether to go on."""
+        self.post(_do_nothing)
+
+    def foreign_tasks(self, root: int) -> set[int]:
+        """Return the ids of all tasks but those that descend from one.
+
+        :param root: id of the task of one client
+        """
+        parents = {task.id: task.parent_id for task in anyio.get_running_tasks()}
+        foreign = set()
+        for task in parents:
+            ancestor: int | None = task
+            while ancestor is not None and ancestor != root:
+                ancestor = parents.get(ancestor)
+            if ancestor is None:
+                foreign.add(task)
+        return foreign
+
+    def leave(self, root: int) -> None:
+        """Note that the task of a client has ended; the last one ends the run.
+
+        :param root: id of the task
+        """
+        self.roots.discard(root)
+        if not self.roots:
+            self._is_ending = True
+            self._nursery.cancel_scope.cancel()
+        # Who waits for something of that client waits in vain.
+        self._pause()
+        self.wake()
+
+    def _next_callback(self, end: float | None) -> Callable[[], object] | None:
+        try:
+            return self._callbacks.get_nowait()
+        except queue.Empty:
+            pass
+        while True:
+            left = _PART if end is None else end - time.monotonic()
+            if left <= 0:
+                return None
+            try:
+                return self._callbacks.get(timeout=min(left, _PART))
+            except queue.Empty:
+                continue
+
+    def _pause(self) -> None:
+        self._is_advanced = False
+        if self._call_is_over is not None:
+            self._call_is_over.set()
+            self._call_is_over = None
+
+    def _when_ready(self, ready: Answer) -> None:
+        if hasattr(self, "_nursery"):
+            ready.give()
+        else:
+            self.post(lambda: self._when_ready(ready))
+
+    async def _main(self) -> None:
+        async with trio.open_nursery() as self._nursery:
+            while not self._is_ending:
+                if self._is_advanced:
+                    self._call_is_over = trio.Event()
+                    await self._call_is_over.wait()
+                else:
+                    await trio.lowlevel.checkpoint()
+
+    def _note_end(self, outcome: Any) -> None:
+        self.done = True
+
+
+class GuestEngine:
+    """The part of one client in the run of trio of its thread.
+
+    :param options: the backend's options
+    :param generators: closes the async generators that tasks of the loop drop
+    :ivar running: whether the run is being advanced for this client
+    :ivar done: whether the client's task has ended
+    :ivar failure: what it raised
+    """
+
+    def __init__(self, options: Mapping[str, Any], generators: GeneratorCloser) -> None:
+        self.running = False
+        self.done = False
+        self.failure: BaseException | None = None
+        self._generators = generators
+        self._root = 0
+        self._scope = trio.CancelScope()
+        self._run = GuestRun.of_this_thread(options)
+
+    def start(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Start the client's task; it takes its first step when the run is advanced.
+
+        :param serve: what the task runs
+        """
+
+        async def main() -> None:
+            await self._main(serve)
+
+        self._run.start_soon(main)
+
+    def post(self, function: Callable[..., object], *args: Any) -> None:
+        """Run a plain function on the loop, from any thread.
+
+        :param function: a function that does not raise
+        :param args: its positional arguments
+        :raises RuntimeError: if the client's task has ended
+        """
+        if self.done:
+            raise RuntimeError("the event loop has ended")
+        self._run.post(lambda: function(*args))
+
+    def advance(self, answer: Answer, seconds: float | None) -> None:
+        """Advance the run until an answer is given, the client's task ends, or time is over.
+
+        :param answer: what is given in the run
+        :param seconds: how long, ``None`` for ever
+        """
+        hooks = sys.get_asyncgen_hooks()
+        self._generators.install()
+        self.running = True
+        try:
+            self._run.advance(answer, seconds, lambda: self.done)
+        finally:
+            self.running = False
+            sys.set_asyncgen_hooks(*hooks)
+
+    def wake(self) -> None:
+        """Have :meth:`advance` look whether it is to go on."""
+        self._run.wake()
+
+    def fail(self, error: BaseException) -> None:
+        """End the client's task because of what came out of the run.
+
+        :param error: what came out
+        """
+        self.failure = error
+        self._scope.cancel()
+
+    def is_interruptible(self) -> bool:
+        """Tell whether an exception may be raised where the run stands: not within trio."""
+        return not trio.lowlevel.currently_ki_protected()
+
+    def foreign_tasks(self) -> set[int]:
+        """Return the ids of the tasks of the run that belong to other clients, or to nobody."""
+        return self._run.foreign_tasks(self._root)
+
+    def close(self) -> None:
+        """End the run if this was its last client."""
+        if not self._run.roots:
+            self._run.advance(Answer(), 1)
+
+    def silence(self) -> None:
+        """Do nothing: trio warns of a run that is let be, as it ought to."""
+
+    async def _main(self, serve: Callable[[], Awaitable[None]]) -> None:
+        self._root = id(trio.lowlevel.current_task())
+        self._run.roots.add(self._root)
+        try:
+            with self._scope:
+                await serve()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            self.failure = self.failure or error
+        finally:
+            self.done = True
+            self._run.leave(self._root)
+
+
+def _interrupt_handler() -> Any:
+    # Trio takes the default one over, for the whole run.
+    if threading.current_thread() is threading.main_thread():
+        return signal.getsignal(signal.SIGINT)
+    return None
+
+
+def _do_nothing() -> None:
+    pass
