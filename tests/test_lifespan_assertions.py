@@ -43,7 +43,7 @@ async def without(scope: Any, receive: Any, send: Any) -> None:
     :param receive: never called
     :param send: never called
     """
-    assert scope["type"] == "http"
+    raise LookupError(scope["type"])
 
 
 def failed(stage: str, message: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class StartsTest(AssertionsTestCase):
             ),
             failure,
         )
-        self.assertTrue(failure.endswith("AssertionError"), failure)
+        self.assertTrue(failure.endswith("\nLookupError: lifespan"), failure)
         self.assertNotIn("_connection.py", failure)
 
     def test_failures(self) -> None:
@@ -162,7 +162,7 @@ class StartupFailsTest(AssertionsTestCase):
                 self.assertIsInstance(error, LifespanError)
         raised = living(KeyError("DATABASE_URL"))
         self.assertIsInstance(self.case.assertStartupFails(raised, "DATABASE_URL"), KeyError)
-        self.assertIsInstance(self.case.assertStartupFails(without), AssertionError)
+        self.assertIsInstance(self.case.assertStartupFails(without), LookupError)
 
     def test_started(self) -> None:
         """An application that starts is a failure; it is shut down."""
