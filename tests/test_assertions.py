@@ -872,7 +872,9 @@ class MixinTest(CleanTestCase):
 
         class Asynchronous(ASGIAssertions, unittest.IsolatedAsyncioTestCase):
             async def runTest(self) -> None:
-                with TestClient(answering(status=404), lifespan="off") as client:
+                app = answering(status=404)
+                # In its own thread, as this one has a loop that runs.
+                with TestClient(app, lifespan="off", portal="thread") as client:
                     self.assertStatus(client.get("/rooms"), 200)
 
         self.run_case(Asynchronous())

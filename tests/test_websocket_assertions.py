@@ -198,7 +198,7 @@ class ReceivesNothingTest(WebSocketTestCase):
             await receive()
             time.sleep(0.5)
 
-        session = self.connect(blocking, timeout=0.1, **UNCLOSED)
+        session = self.connect(blocking, timeout=0.1, portal="thread", **UNCLOSED)
         session.send_text("now")
 
         with self.assertRaisesRegex(DeadlineExceeded, "waiting for the event loop to see whether"):
