@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import anyio
 import trio
 
+from ._backend import mark_backend
 from ._calls import Answer
 from ._generators import GeneratorCloser
 from .exceptions import ASGITestError
@@ -88,7 +90,10 @@ class GuestRun:
 
         :param function: a coroutine function that does not raise
         """
-        self._nursery.start_soon(function)
+        context = contextvars.copy_context()
+        # Old versions of trio say in the context what runs there, and this is none of theirs.
+        context.run(mark_backend, "trio")
+        context.run(self._nursery.start_soon, function)
 
     def advance(
         self, answer: Answer, seconds: float | None, is_over: Callable[[], bool] = bool
@@ -201,6 +206,7 @@ class GuestEngine:
         self.done = False
         self.failure: BaseException | None = None
         self._generators = generators
+        self._is_broken_off = False
         self._root = 0
         self._scope = trio.CancelScope()
         self._run = GuestRun.of_this_thread(options)
@@ -236,14 +242,16 @@ class GuestEngine:
         hooks = sys.get_asyncgen_hooks()
         self._generators.install()
         self.running = True
+        self._is_broken_off = False
         try:
-            self._run.advance(answer, seconds, lambda: self.done)
+            self._run.advance(answer, seconds, lambda: self.done or self._is_broken_off)
         finally:
             self.running = False
             sys.set_asyncgen_hooks(*hooks)
 
     def wake(self) -> None:
-        """Have :meth:`advance` look whether it is to go on."""
+        """Have :meth:`advance` return, whatever else there is to do."""
+        self._is_broken_off = True
         self._run.wake()
 
     def fail(self, error: BaseException) -> None:

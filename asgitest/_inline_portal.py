@@ -94,6 +94,8 @@ class InlinePortal(Portal):
             raise self._start_error() from error.__cause__
         self._has_ended = False
         self._interruptions = Interruptions(self._engine)
+        self._interruptions.open()
+        self._served.foreign_tasks = self._engine.foreign_tasks
         _open.append(self)
         started = Answer()
         self._engine.start(lambda: self._served.serve(started.give))
@@ -126,7 +128,7 @@ class InlinePortal(Portal):
     @property
     def own_tasks(self) -> Collection[int]:
         """Ids of the loop's tasks that are not the application's."""
-        return self._served.own_tasks | self._engine.foreign_tasks()
+        return self._served.own_tasks | self._served.foreign_tasks()
 
     def describe_place(self) -> str:
         """Return the stack of the loop's thread, where it was blocked."""
@@ -230,6 +232,7 @@ class InlinePortal(Portal):
             self._has_ended = True
             _open.remove(self)
             self._engine.close()
+            self._interruptions.close()
             self._end(self._engine.failure)
 
     def _join_loop(self, seconds: float | None) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from ._debugger import is_debugging
 from ._stacks import describe_frame
@@ -47,9 +47,18 @@ class Interruptions:
         self.pressed = False
         self.blocked_at = ""
         self._engine = engine
-        self._alarm_before: Any = None
-        self._interrupt_before: Any = None
-        self._seconds: float | None = None
+        self._owns_signals = False
+        self._has_timer = False
+
+    def open(self) -> None:
+        """Take the signals over for as long as the loop lives; a press is otherwise as before."""
+        self._owns_signals = handlers.hold()
+
+    def close(self) -> None:
+        """Give the signals back, unless another loop needs them."""
+        if self._owns_signals:
+            self._owns_signals = False
+            handlers.let_go()
 
     def arm(self, seconds: float | None, grace: float) -> None:
         """Put the signals in force.
@@ -59,47 +68,99 @@ class Interruptions:
         """
         self.pressed = False
         self.blocked_at = ""
-        self._seconds = None
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._interrupt_before = signal.signal(signal.SIGINT, self._on_interrupt)
-        if seconds is None:
-            return
-        if not (is_main and _HAS_TIMER and self._is_timer_free()):
+        if self._owns_signals:
+            handlers.current = self
+        if seconds is not None and not self._set_timer(seconds + grace):
             watchdog.watch(self, seconds + grace)
-        else:
-            self._alarm_before = signal.signal(signal.SIGALRM, self._on_alarm)
-            self._seconds = seconds + grace
-            signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN)
 
     def disarm(self) -> None:
-        """Put back what was in force before."""
+        """Let the signals be as they are between two calls."""
         watchdog.forget(self)
-        if self._seconds is not None:
-            self._seconds = None
+        if self._has_timer:
+            self._has_timer = False
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._alarm_before)
-        if self._interrupt_before is not None:
-            before, self._interrupt_before = self._interrupt_before, None
-            signal.signal(signal.SIGINT, before)
+        if self._owns_signals:
+            handlers.current = None
 
-    def _is_timer_free(self) -> bool:
-        return (
-            signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
-            and signal.getitimer(signal.ITIMER_REAL)[0] == 0
-        )
-
-    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+    def interrupt(self) -> None:
+        """Break off what runs, or what waits, because of Ctrl-C."""
         self.pressed = True
         if self._engine.is_interruptible():
             raise KeyboardInterrupt
         self._engine.wake()
 
-    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
-        if self._seconds is None or is_debugging() or not self._engine.is_interruptible():
+    def end_block(self, frame: FrameType | None) -> None:
+        """Break off what blocks the loop.
+
+        :param frame: where it stands
+        """
+        if self._has_timer and not is_debugging() and self._engine.is_interruptible():
+            self.blocked_at = self.blocked_at or describe_frame(frame)
+            raise LoopBlocked("the deadline has passed, and the event loop is blocked here")
+
+    def _set_timer(self, seconds: float) -> bool:
+        if not (self._owns_signals and handlers.has_alarm):
+            return False
+        before = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+        self._has_timer = before[0] == 0
+        if not self._has_timer:
+            # Somebody else's, who goes on as if nothing had been.
+            signal.setitimer(signal.ITIMER_REAL, *before)
+        return self._has_timer
+
+
+class Handlers:
+    """The handlers of the process's signals, ours while there is a loop in the main thread.
+
+    :ivar current: whose loop is advanced, ``None`` between the calls
+    :ivar has_alarm: whether the timer's signal is ours
+    """
+
+    def __init__(self) -> None:
+        self.current: Interruptions | None = None
+        self.has_alarm = False
+        self._has_interrupt = False
+        self._holders = 0
+
+    def hold(self) -> bool:
+        """Install the handlers where those of the system are in place.
+
+        :return: whether this is the main thread, where it can be done
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        self._holders += 1
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._on_interrupt)
+            self._has_interrupt = True
+        if _HAS_TIMER and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
+            signal.signal(signal.SIGALRM, self._on_alarm)
+            self.has_alarm = True
+        return True
+
+    def let_go(self) -> None:
+        """Put back the handlers of the system, if no loop is left; nobody else's are touched."""
+        self._holders -= 1
+        if self._holders:
             return
-        self.blocked_at = self.blocked_at or describe_frame(frame)
-        raise LoopBlocked("the deadline has passed, and the event loop is blocked here")
+        if self._has_interrupt and signal.getsignal(signal.SIGINT) == self._on_interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.has_alarm and signal.getsignal(signal.SIGALRM) == self._on_alarm:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        self._has_interrupt = self.has_alarm = False
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.current is None:
+            signal.default_int_handler(number, frame)
+        else:
+            self.current.interrupt()
+
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        if self.current is not None:
+            self.current.end_block(frame)
+
+
+handlers = Handlers()
 
 
 class Watchdog:

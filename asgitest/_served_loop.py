@@ -30,6 +30,8 @@ class ServedLoop:
         self.stopping = False
         self.own_tasks: set[int] = set()
         self.leftovers: list[str] = []
+        #: Ids of the tasks on the loop that belong to other clients.
+        self.foreign_tasks: Callable[[], set[int]] = set
         self._backend = backend
         self._generators = generators
         self._call_soon: Callable[..., object] = _not_running
@@ -92,7 +94,7 @@ class ServedLoop:
 
     def describe_leftovers(self) -> list[str]:
         """Return the application's tasks, each with its stack; called on the loop."""
-        return describe_leftovers(self.own_tasks)
+        return describe_leftovers(self.own_tasks | self.foreign_tasks())
 
     async def _note_leftovers(self) -> None:
         # What ends by itself within its next few steps was not left.

@@ -366,6 +366,14 @@ class SeveralTest(InlineTestCase):
         other.close()
         self.assertEqual("ok", self.client.get("/").text)
 
+    def test_leftovers(self) -> None:
+        """What one client has running is not taken for what another one left."""
+        other = self.inline_client()
+        future = other.portal.start_task_soon(anyio.sleep_forever)
+        other.call(anyio.sleep, 0)
+        self.client.close()
+        future.cancel()
+
     def test_threads(self) -> None:
         """Each thread has a client of its own."""
 
@@ -436,11 +444,14 @@ class DeadlineTest(InlineTestCase):
         self.assertGreater(signal.getitimer(signal.ITIMER_REAL)[0], 0)
 
     def test_signals_are_put_back(self) -> None:
-        """After a call, the signals have the handlers that they had before."""
-        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+        """When the last client is closed, the signals have the handlers of the system again."""
+        other = self.inline_client()
         self.client.get("/")
-        after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
-        self.assertEqual(before, after)
+        self.client.close()
+        self.assertIsNot(signal.default_int_handler, signal.getsignal(signal.SIGINT))
+        other.close()
+        self.assertIs(signal.default_int_handler, signal.getsignal(signal.SIGINT))
+        self.assertIs(signal.SIG_DFL, signal.getsignal(signal.SIGALRM))
         self.assertEqual(0, signal.getitimer(signal.ITIMER_REAL)[0])
 
 
@@ -455,7 +466,7 @@ class InterruptTest(InlineTestCase):
     def test_in_a_wait(self) -> None:
         """It ends a wait."""
         with self.assertRaises(KeyboardInterrupt):
-            self.client.get("/press_in_a_wait")
+            self.client.get("/press_in_a_wait", timeout=None)
 
     def test_between_calls(self) -> None:
         """Between two calls it is a matter of the test alone."""
