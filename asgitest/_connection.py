@@ -113,9 +113,13 @@ class Connection(Generic[P]):
         if self._cancelled and is_cancellation(error):
             return
         # ERR-06: that the client is gone is no failure, in whichever guise it comes back.
-        if self._client_left() and comes_of_disconnect(error):
-            return
-        self.error = unwrap_group(error)
+        try:
+            if self._client_left() and comes_of_disconnect(error):
+                return
+            self.error = unwrap_group(error)
+        except Exception:
+            # Of a class that cannot be looked into, or nested too deep: it is raised as it is.
+            self.error = error
 
     def _client_left(self) -> bool:
         return bool(getattr(self.protocol, "disconnected", False))

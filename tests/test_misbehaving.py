@@ -183,6 +183,31 @@ class Silent(Exception):
     __repr__ = __str__
 
 
+class Frozen(Exception):
+    """An exception that nothing can be noted at."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Fail."""
+        raise RuntimeError("frozen")
+
+
+class ExceptionGroupOfNothing(Exception):
+    """An exception that calls itself a group, and whose members are none."""
+
+    exceptions = 5
+
+
+ExceptionGroupOfNothing.__name__ = "ExceptionGroup"
+
+
+def nested_group() -> BaseException:
+    """Return a group that is nested deeper than Python can recurse."""
+    error: BaseException = Refusal()
+    for _ in range(sys.getrecursionlimit() + 100):
+        error = group(error)  # type: ignore[arg-type]
+    return error
+
+
 class Failures(Exception):
     """An exception that keeps others, and is no group."""
 
@@ -627,6 +652,12 @@ HTTP_ROWS = (
     Row("raises_silent", "An exception that cannot be printed is raised.", raises(Silent), Silent),
     Row("raises_group_of_one", "A group of one exception is that exception.",
         raises(lambda: group(Refusal())), Refusal),
+    Row("raises_frozen", "A group of one that nothing can be noted at is raised.",
+        raises(lambda: group(Frozen())), type(group(Refusal()))),
+    Row("raises_false_group", "An exception that only calls itself a group is raised as it is.",
+        raises(ExceptionGroupOfNothing), ExceptionGroupOfNothing),
+    Row("raises_nested_group", "A group that is nested without end is raised as it is.",
+        raises(nested_group), type(group(Refusal()))),
     Row("raises_no_group", "An exception with an attribute like a group's is raised as it is.",
         raises(Failures), Failures),
     Row("recursion", "A RecursionError is raised.", recurses, RecursionError),
