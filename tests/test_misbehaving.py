@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import http
+import itertools
 import os
 import sys
 import threading
@@ -498,6 +499,9 @@ HTTP_ROWS = (
         "headers[0] must be a (name, value) pair of bytes, not 3 items"),
     Row("headers_from_generator", "Headers from a generator are taken.",
         lambda call: call.send_all({**START, "headers": iter([(b"a", b"1")])}, END), text="end"),
+    Row("headers_without_end", "Headers that come without end are refused.",
+        lambda call: call.send({**START, "headers": itertools.repeat((b"a", b"1"))}),
+        ProtocolError, "HTTP-START-04", "headers must come to an end, and 131072 of them came"),
     Row("header_injection", "A line break in a header value is refused, and shown.",
         starts(headers=[(b"location", b"/\r\nset-cookie: a=1")]), ProtocolError, "HTTP-START-08",
         r"must not hold CR, LF or NUL: b'/\r\nset-cookie: a=1'"),

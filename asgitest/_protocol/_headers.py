@@ -23,6 +23,10 @@ _PLAIN_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _PLAIN_VALUE = re.compile(rb"(?![ \t])[^\r\n\x00]*(?<![ \t])")
 
 
+# More than any server takes, and no more than memory does.
+_MOST_HEADERS = 2**17
+
+
 @dataclass(frozen=True)
 class HeaderRules:
     """Ids of the rules that one message type's headers are held to.
@@ -102,6 +106,10 @@ class _Normaliser:
         self._check_container("headers", value)
         headers: Headers = []
         for index, pair in enumerate(value):
+            if index == _MOST_HEADERS:
+                # Nothing could end a generator that goes on: it holds the loop while it is read.
+                problem = f"headers must come to an end, and {index} of them came without one"
+                raise self._error(problem, self._rules.shape)
             if _is_plain(pair):
                 headers.append((pair[0], pair[1]))
             elif (normalised := self._pair(f"headers[{index}]", pair)) is not None:
