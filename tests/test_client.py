@@ -230,6 +230,7 @@ class ConstructorTest(CleanTestCase):
 
     def test_starts_nothing(self) -> None:
         """Building a client starts no thread; the first use does."""
+        self.use_thread("an inline client has no thread at all")
         before = threading.active_count()
         client = self.new_client(hello)
 
@@ -1077,6 +1078,7 @@ class TimeoutTest(CleanTestCase):
 
     def test_of_a_prepared_request_that_is_redirected(self) -> None:
         """A prepared request has the client's deadline after a redirect, too."""
+        self.use_thread("threads of the test use one client")
         waiting = Waiting()
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
