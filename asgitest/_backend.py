@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import math
 import sys
@@ -30,6 +31,19 @@ def is_cancellation(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) or (
         type(error).__name__ == "Cancelled" and type(error).__module__.startswith("trio")
     )
+
+
+async def take_cancellation(backend_is_trio: bool) -> None:
+    """Take a cancellation that an application asked for its own task, and returned before it came.
+
+    Left where it is, it would end the task group that the task belongs to. One that a cancel scope
+    asked for is asked for again.
+
+    :param backend_is_trio: whether there is no such thing, for trio cancels by scopes alone
+    """
+    if not backend_is_trio and getattr(asyncio.current_task(), "_must_cancel", False):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
 
 
 def running_loop(backend: str) -> tuple[object, Callable[..., object]]:

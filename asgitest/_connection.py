@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
-from ._backend import is_cancellation
+from ._backend import is_cancellation, take_cancellation
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
@@ -102,6 +102,7 @@ class Connection(Generic[P]):
                 self.protocol.finish(raised=False)
                 if self.protocol.judge.warnings:
                     self._note_breaches(defining_place(self._application.app))
+        await take_cancellation(self.portal.is_trio)
         if self.portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
             with anyio.move_on_after(self.portal.grace):

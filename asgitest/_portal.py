@@ -88,6 +88,11 @@ class Portal:
         raise NotImplementedError
 
     @property
+    def is_trio(self) -> bool:
+        """Whether the loop is trio's."""
+        return self._backend == "trio"
+
+    @property
     def place(self) -> str:
         """Where the loop runs, in words."""
         raise NotImplementedError

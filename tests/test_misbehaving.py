@@ -381,6 +381,14 @@ async def cancels_itself(call: Call) -> None:
     await anyio.sleep_forever()
 
 
+async def cancels_itself_and_returns(call: Call) -> None:
+    """Cancel the very task that runs the application, as its last act."""
+    await call.send_all(START, END)
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
 async def stops_loop(call: Call) -> None:
     """Stop the event loop of asyncio."""
     asyncio.get_running_loop().stop()
@@ -689,6 +697,8 @@ ASYNCIO_ROWS = (
         ASGITestError, text="SystemExit(3)"),
     Row("cancels_itself", "A cancellation that the application made up is raised.",
         cancels_itself, asyncio.CancelledError),
+    Row("cancels_itself_and_returns", "A cancellation that comes too late is nobody's.",
+        cancels_itself_and_returns, text="end"),
     Row("stops_loop",
         "A loop that the application stopped is the end of the request, not of the client.",
         stops_loop, ASGITestError, text="the event loop has ended"),
