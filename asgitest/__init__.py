@@ -6,6 +6,7 @@ from ._adapter import ASGIAdapter, RequestDeadlineExceeded
 from ._async_client import AsyncClient
 from ._async_websocket import AsyncWebSocketSession
 from .assertions import ASGIAssertions
+from .backends import on_backends
 from .case import ASGITestCase
 from .client import TestClient
 from .exceptions import (
@@ -45,4 +46,5 @@ __all__ = [
     "WebSocketDenied",
     "WebSocketDisconnect",
     "WebSocketSession",
+    "on_backends",
 ]

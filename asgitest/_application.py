@@ -7,7 +7,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,6 +22,7 @@ from ._protocol._lifespan import LifespanProtocol, LifespanState
 from ._protocol._rules import Judge, Strictness
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
+from ._shared_loop import SharedLoop
 from ._thread_portal import ThreadPortal
 from ._warn import Breach, raising_place, warn, warn_of
 from .exceptions import (
@@ -83,7 +84,16 @@ class RunningApplication:
         self._lifespan: LifespanConnection | None = None
         self._open: dict[Connection[Any], bool] = {}
         self._dropped: weakref.WeakSet[Connection[Any]] = weakref.WeakSet()
+        self._left_open: list[str] = []
+        self._shared_loop: SharedLoop | None = None
         self._lock = threading.RLock()
+
+    def use_loop(self, loop: SharedLoop) -> None:
+        """Run on a loop that others run on before and afterwards, and that does not end here.
+
+        :param loop: the loop
+        """
+        self._shared_loop = loop
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -115,14 +125,19 @@ class RunningApplication:
         self._is_ready = False
         self._open.clear()
         self._lifespan = None
+        self._portal = portal = self._new_portal()
+        self._start_lifespan_if_wanted(portal)
+        self._is_ready = True
+
+    def _new_portal(self) -> Portal:
+        if self._shared_loop is not None:
+            return self._shared_loop.portal()
         portal = PORTALS[self.portal_kind](self.backend, self.backend_options, self.timeout)
         portal.start()
-        self._portal = portal
         # Nobody has to call close(): when the client is collected, its loop ends by itself.
         self._finalizer = weakref.finalize(self, portal.post_stop)
         self._finalizer.atexit = False
-        self._start_lifespan_if_wanted(portal)
-        self._is_ready = True
+        return portal
 
     # -- lifespan ------------------------------------------------------------------------------
 
@@ -284,7 +299,11 @@ class RunningApplication:
         self._dropped.add(connection)
         with contextlib.suppress(RuntimeError):
             portal.spawn(connection.lose)
-        warn(_unclosed(connection), ResourceWarning)
+        if self.strictness.strict:
+            # Nobody would see what a finalizer raises.
+            self._left_open.append(_unclosed(connection))
+        else:
+            warn(_unclosed(connection), ResourceWarning)
 
     def _close_open(self, portal: Portal, left: list[str]) -> BaseException | None:
         """Close what is open; return the first failure of which nobody was told."""
@@ -329,10 +348,42 @@ class RunningApplication:
                 # Ctrl-C may have come at any time, not only while something was waited for.
                 is_interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
                 left += self._stop_portal(portal, abruptly=abruptly or is_interrupted)
-            if left and self.strictness.strict:
-                raise LeftoverError("\n".join(left))
-            for text in left:
-                warn(text, ResourceWarning)
+            self._report(left)
+
+    def known_tasks(self) -> dict[int, Any]:
+        """Return what runs on the loop before a test, for :meth:`end_test`."""
+        return self.portal().known_tasks()
+
+    def end_test(self, known: Collection[int]) -> None:
+        """Close what a test left open, and tell what it left running; the application goes on.
+
+        :param known: what ran on the loop before the test
+        :raises LeftoverError: if something was left, and the client is strict
+        :raises BaseException: what the application raised, and nobody was told of
+        :raises ASGITestError: if the loop ended while nobody waited
+        """
+        with self._lock:
+            portal = self._portal
+            if portal is None:
+                return
+            if not portal.usable:
+                portal.raise_unreported_failure()
+                return
+            left: list[str] = []
+            failure = self._close_open(portal, left)
+            self._open.clear()
+            if failure is not None:
+                raise failure
+            left += [f"the test left something running: {text}" for text in portal.leftovers(known)]
+            self._report(left)
+
+    def _report(self, left: list[str]) -> None:
+        left += self._left_open
+        self._left_open = []
+        if left and self.strictness.strict:
+            raise LeftoverError("\n".join(left))
+        for text in left:
+            warn(text, ResourceWarning)
 
     def _wind_down(self, portal: Portal, left: list[str]) -> None:
         try:
@@ -351,16 +402,19 @@ class RunningApplication:
 
     def _stop_portal(self, portal: Portal, *, abruptly: bool = False) -> list[str]:
         self._is_ready = False
-        self._finalizer.detach()
+        if self._finalizer is not None:
+            self._finalizer.detach()
         try:
             portal.raise_unreported_failure()
             if abruptly or portal.interrupted:
                 portal.post_stop()
                 portal.join(portal.grace)
             elif portal.usable:
+                shares = self._shared_loop is not None
+                left = portal.leftovers() if shares else portal.stop(self.timeout)
                 return [
                     f"the application left something running; what can be, was cancelled: {text}"
-                    for text in portal.stop(self.timeout)
+                    for text in left
                 ]
             return []
         finally:

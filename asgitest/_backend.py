@@ -8,7 +8,7 @@ import importlib
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -95,6 +95,55 @@ def mark_backend(backend: str) -> None:
     """
     if _current_library is not None:  # pragma: no branch - see above
         _current_library.set(backend)
+
+
+def notice_tasks(backend: str, note: Callable[[Any], None]) -> None:
+    """Have a function called with each new task of the running loop, in the call that creates it.
+
+    :param backend: ``"asyncio"`` or ``"trio"``
+    :param note: takes the task
+    """
+    if backend == "trio":
+        import trio
+
+        trio.lowlevel.add_instrument(_Instrument(note))  # type: ignore[arg-type]
+        return
+    loop = asyncio.get_running_loop()
+    # That of a loop factory of the user's comes first.
+    create: Any = loop.get_task_factory() or _create_task
+
+    def create_and_note(loop: Any, coro: Any, **options: Any) -> Any:
+        task = create(loop, coro, **options)
+        note(task)
+        return task
+
+    loop.set_task_factory(create_and_note)
+
+
+def _create_task(loop: Any, coro: Any, **options: Any) -> Any:
+    return asyncio.Task(coro, loop=loop, **options)
+
+
+class _Instrument:
+    """An instrument of trio: it calls the methods that it knows by their names."""
+
+    def __init__(self, note: Callable[[Any], None]) -> None:
+        self._note = note
+
+    def task_spawned(self, task: Any) -> None:
+        self._note(task)
+
+
+async def cancel_tasks(tasks: Collection[int]) -> None:
+    """Cancel tasks of the running loop, and wait for their end; trio has no way to.
+
+    :param tasks: their ids
+    """
+    if tasks and _current_trio_task() is None:
+        cancelled = [task for task in asyncio.all_tasks() if id(task) in tasks]
+        for task in cancelled:
+            task.cancel()
+        await asyncio.wait(cancelled)
 
 
 def innermost_scope() -> object:

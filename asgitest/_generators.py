@@ -48,6 +48,11 @@ class GeneratorCloser:
         """Whether a generator is being closed."""
         return bool(self._closing)
 
+    def take_failures(self) -> list[str]:
+        """Return what closing raised, in words, and forget it."""
+        failures, self.failures = self.failures, []
+        return failures
+
     async def settle(self, iterated: weakref.WeakSet[_Generator]) -> None:
         """Wait until the generators that nobody can reach any more are closed.
 

@@ -22,7 +22,7 @@ from ._generators import GeneratorCloser
 from ._protocol._texts import shorten
 from ._report import describe_tasks, describe_threads
 from ._served_loop import ServedLoop
-from ._stacks import describe_thread
+from ._stacks import busy_threads, describe_thread, has_local
 from .exceptions import ASGITestError, DeadlineExceeded
 
 T = TypeVar("T")
@@ -148,27 +148,54 @@ class Portal:
             raise ASGITestError(
                 f"the event loop did not end within {seconds:g} s: {self._abandoned}\n{where}"
             )
+        return self._served.leftovers + self._describe_others()
+
+    def known_tasks(self) -> dict[int, Any]:
+        """Return the coroutines of the tasks on the loop, by their ids, for :meth:`leftovers`."""
+        known: dict[int, Any] = self.run(self._wait_for_leftovers(), self._served.coroutines)
+        return known
+
+    def leftovers(self, known: Collection[int] | None = None) -> list[str]:
+        """Return what is left on the loop, which goes on.
+
+        :param known: ids of coroutines that may stay; ``None`` cancels all tasks there are
+        """
+        wait = self._wait_for_leftovers()
+        if known is None:
+            left = self.run(wait, self._served.cancel_leftovers, self.grace)
+        else:
+            left = self.run(wait, self._served.find_leftovers, known)
+        return list(left.values()) + self._describe_others()
+
+    def _wait_for_leftovers(self) -> Wait:
+        return Wait(self._timeout, "the loop to tell what is left on it")
+
+    def _describe_others(self) -> list[str]:
+        working = [t for t in busy_threads([threading.current_thread()]) if self._works_for_loop(t)]
         threads = [
             f"thread {thread.name!r}, which runs still and stands here:\n{describe_thread(thread)}"
-            for thread in self._worker_threads()
+            for thread in working
         ]
-        return self._served.leftovers + threads + self.generators.failures
+        return threads + self.generators.take_failures()
 
     def _describe_what_stays(self) -> str:
         answer = Answer()
         context = contextvars.copy_context()
         context.run(self._mark_context)
-        self.post(context.run, lambda: answer.give("\n".join(self._served.describe_leftovers())))
-        place = answer.value if self.await_answer(answer, self.grace) else self.describe_place()
+        self.post(context.run, lambda: answer.give(self._served.describe_leftovers()))
+        has_answered = self.await_answer(answer, self.grace)
+        place = "\n".join(answer.value.values()) if has_answered else self.describe_place()
         return f"{place}\n{describe_threads()}".strip()
 
     def _worker_threads(self) -> list[threading.Thread]:
-        # anyio's workers on asyncio know their loop; trio's belong to all loops.
-        return [
-            thread
-            for thread in threading.enumerate()
-            if getattr(thread, "loop", self) is self._served.loop
-        ]
+        return [thread for thread in threading.enumerate() if self._works_for_loop(thread)]
+
+    def _works_for_loop(self, thread: threading.Thread) -> bool:
+        # anyio's workers on asyncio know their loop; trio's belong to all loops, and one that works
+        # holds the token of its loop.
+        if self._backend == "trio":
+            return has_local(thread, "current_trio_token", self._served.loop)
+        return getattr(thread, "loop", self) is self._served.loop
 
     def abandon(self, reason: str) -> str:
         """Give the loop up; nobody waits for it any more.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import anyio
@@ -23,7 +23,7 @@ def describe_tasks(subject: Subject, own_tasks: Collection[int]) -> str:
     """
     ours = []
     others = []
-    for name, coroutine, stack in _stacks(own_tasks):
+    for _, name, coroutine, stack in _stacks(own_tasks):
         if any(subject.owns(frame) for frame in await_chain(coroutine)):
             ours.append(f"{subject.title} stands here:\n{stack}")
         else:
@@ -31,12 +31,25 @@ def describe_tasks(subject: Subject, own_tasks: Collection[int]) -> str:
     return "\n".join(filter(None, [subject.describe(), *ours, *others]))
 
 
-def describe_leftovers(own_tasks: Collection[int]) -> list[str]:
-    """Return the tasks of the running loop, each with its stack.
+def describe_leftovers(
+    own_tasks: Collection[int], origin: Callable[[int], str], known: Collection[int] = ()
+) -> dict[int, str]:
+    """Return the tasks of the running loop, each with its stack and the line that created it.
 
     :param own_tasks: ids of the loop's own tasks, which are left out
+    :param origin: returns the line that created a task, by its id
+    :param known: ids of coroutines whose tasks are left out
+    :return: the texts, by the ids of the tasks
     """
-    return [f"task {name!r} stands here:\n{stack}" for name, _, stack in _stacks(own_tasks)]
+    return {
+        task: f"task {name!r} stands here:\n{stack}{_created(origin(task))}"
+        for task, name, coroutine, stack in _stacks(own_tasks)
+        if id(coroutine) not in known
+    }
+
+
+def _created(line: str) -> str:
+    return f"\nIt was created here:\n{line}" if line else ""
 
 
 def describe_threads() -> str:
@@ -49,9 +62,9 @@ def describe_threads() -> str:
     )
 
 
-def _stacks(own_tasks: Collection[int]) -> Iterator[tuple[str, Any, str]]:
+def _stacks(own_tasks: Collection[int]) -> Iterator[tuple[int, str, Any, str]]:
     for task in anyio.get_running_tasks():
         if task.id not in own_tasks:
             stack = describe_chain(task.coro)
             if stack:
-                yield str(task.name), task.coro, stack
+                yield task.id, str(task.name), task.coro, stack

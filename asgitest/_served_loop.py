@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 
-from ._backend import running_loop
+from ._backend import cancel_tasks, running_loop
 from ._generators import GeneratorCloser
+from ._origins import Origins
 from ._report import describe_leftovers
 
 
@@ -34,6 +35,7 @@ class ServedLoop:
         self.foreign_tasks: Callable[[], set[int]] = set
         self._backend = backend
         self._generators = generators
+        self._origins = Origins()
         self._call_soon: Callable[..., object] = _not_running
         self._tasks: Any = None
         self._stop_wanted: Any = None
@@ -48,6 +50,7 @@ class ServedLoop:
                 self._stop_wanted = anyio.Event()
                 self.own_tasks = {task.id for task in anyio.get_running_tasks()}
                 self._generators.install()
+                self._origins.install(self._backend)
                 self.loop, self._call_soon = running_loop(self._backend)
                 ready()
                 try:
@@ -56,7 +59,7 @@ class ServedLoop:
                     # Before the group waits for its tasks: some of them clean up slowly.
                     self.stopping = True
                 self._tasks.cancel_scope.cancel()
-            await self._note_leftovers()
+            self.leftovers = list((await self.find_leftovers()).values())
         finally:
             self.stopping = True
 
@@ -92,15 +95,36 @@ class ServedLoop:
         self.stopping = True
         self._stop_wanted.set()
 
-    def describe_leftovers(self) -> list[str]:
-        """Return the application's tasks, each with its stack; called on the loop."""
-        return describe_leftovers(self.own_tasks | self.foreign_tasks())
+    def describe_leftovers(self, known: Collection[int] = ()) -> dict[int, str]:
+        """Return texts about the application's tasks, by their ids; called on the loop.
 
-    async def _note_leftovers(self) -> None:
-        # What ends by itself within its next few steps was not left.
+        :param known: ids of coroutines whose tasks may stay
+        """
+        skipped = self.own_tasks | self.foreign_tasks()
+        return describe_leftovers(skipped, self._origins.describe, known)
+
+    def coroutines(self) -> dict[int, Any]:
+        """Return the coroutines of all tasks, by their ids; called on the loop."""
+        return {id(task.coro): task.coro for task in anyio.get_running_tasks()}
+
+    async def find_leftovers(self, known: Collection[int] = ()) -> dict[int, str]:
+        """Return texts about the tasks that do not end within their next few steps.
+
+        :param known: ids of coroutines whose tasks may stay
+        """
         for _ in range(3):
             await anyio.lowlevel.checkpoint()
-        self.leftovers = self.describe_leftovers()
+        return self.describe_leftovers(known)
+
+    async def cancel_leftovers(self, grace: float) -> dict[int, str]:
+        """Do as :meth:`find_leftovers`, and cancel what was found.
+
+        :param grace: seconds that it is given to end
+        """
+        left = await self.find_leftovers()
+        with anyio.move_on_after(grace):
+            await cancel_tasks(left)
+        return left
 
 
 def _not_running(*args: Any) -> None:

@@ -121,6 +121,16 @@ def describe_frame(frame: types.FrameType | None) -> str:
     return _format(frames[first:] or frames)
 
 
+def describe_line(code: types.CodeType, line: int) -> str:
+    """Return one line of code as a traceback shows it.
+
+    :param code: the code
+    :param line: number of the line
+    """
+    entry = traceback.FrameSummary(code.co_filename, line, code.co_name)
+    return "".join(traceback.format_list([entry])).rstrip("\n")
+
+
 def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]:
     """Return the threads that do something, idle workers of a pool left out.
 
@@ -133,6 +143,21 @@ def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]
         for thread in threading.enumerate()
         if thread not in left_out and not all(map(_is_idle, _stack(frames.get(thread.ident or 0))))
     ]
+
+
+def has_local(thread: threading.Thread, name: str, value: object) -> bool:
+    """Tell whether a function that a thread runs has a certain value as a local variable.
+
+    :param thread: any thread
+    :param name: name of the variable
+    :param value: the value itself, not an equal one
+    """
+    frames = _stack(sys._current_frames().get(thread.ident or 0))
+    return any(
+        name in frame.f_code.co_varnames + frame.f_code.co_freevars
+        and frame.f_locals.get(name) is value
+        for frame in frames
+    )
 
 
 def _idle_files() -> frozenset[str]:

@@ -233,6 +233,17 @@ class TestClient(InProcessSession):
                 client.close()
             self._children.clear()
 
+    @property
+    def running(self) -> RunningApplication:
+        """What all clients of the application share."""
+        return self._running
+
+    def retire(self) -> None:
+        """Close a client of :meth:`new_client` for good, so that its parent forgets it."""
+        self.close()
+        if self._parent is not None and self in self._parent._children:
+            self._parent._children.remove(self)
+
     # -- requests ------------------------------------------------------------------------------
 
     def request(

@@ -66,7 +66,7 @@ class LifespanError(ASGITestError, AssertionError):
 
 
 class LeftoverError(ASGITestError, AssertionError):
-    """Raised with ``strict=True`` when something was left open or running at the client's end."""
+    """Raised with ``strict=True`` when something is left running or open behind a test."""
 
 
 class DeadlineExceeded(ASGITestError, AssertionError, TimeoutError):

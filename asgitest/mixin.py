@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import unittest
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._options import DEFAULT_TIMEOUT
+from ._options import DEFAULT_TIMEOUT, ClientOptions, build_options
+from ._scopes import ClassScope, build_class_scope, needs_class_scope
+from .backends import add_variants, backend_of, reason_to_skip
 from .client import TestClient
+from .exceptions import ASGITestError
 
 __all__ = ["ASGITestMixin"]
 
@@ -86,9 +89,26 @@ class ASGITestMixin(_Base):
     extensions: Any = None
     scope: Mapping[str, Any] | None = None
 
+    #: ``"class"`` starts the application once for all tests of the class.
+    lifespan_scope: str = "test"
+    #: ``"class"`` shares the event loop among the tests of the class, and nothing else.
+    portal_scope: str = "test"
+
+    #: Backends to run each test on, such as ``("asyncio", "trio")``; the first one in this class,
+    #: the others in classes beside it.
+    backends: Sequence[str] | None = None
+
+    # Set in the classes beside one that asks for several backends.
+    _variant_backend: str | None = None
     _client: TestClient | None = None
+    _class_scope: ClassScope | None = None
     # What the client is called in the class at hand.
     _client_name = "asgi_client"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Put classes for further backends beside a test case that asks for them."""
+        super().__init_subclass__(**options)
+        add_variants(cls)
 
     @property
     def asgi_client(self) -> TestClient:
@@ -128,8 +148,24 @@ class ASGITestMixin(_Base):
 
     def build_client(self) -> TestClient:
         """Return a new client with this case's application and options, not yet entered."""
+        return self._get_client_class()(self.get_app(), **self._options())
+
+    def client_options(self) -> ClientOptions:
+        """Return the options of this case's client, each with the value in force."""
+        return build_options(**self._options()).resolved()
+
+    def _options(self) -> dict[str, Any]:
         options = {name: _class_attribute(self, name) for name in _OPTIONS}
-        return self._get_client_class()(self.get_app(), **options)
+        backend = backend_of(type(self), self._testMethodName)
+        if backend is not None:
+            options["backend"] = backend
+        return options
+
+    def _skip_unless_installed(self) -> None:
+        backend = backend_of(type(self), self._testMethodName)
+        reason = None if backend is None else reason_to_skip(backend)
+        if reason is not None:
+            raise unittest.SkipTest(reason)
 
     def new_client(self, **overrides: Any) -> TestClient:
         """Return another client of the same running application, as a second user has.
@@ -141,14 +177,61 @@ class ASGITestMixin(_Base):
         """
         return self.asgi_client.new_client(**overrides)
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Start what the tests of the class share.
+
+        :raises ValueError: if a scope is none that there is
+        """
+        super().setUpClass()
+        if needs_class_scope(cls):
+            case = cls("runTest")
+            case._skip_unless_installed()
+            scope = build_class_scope(case)
+            cls._class_scope = scope
+            cls.addClassCleanup(cls._leave_class_scope, scope)
+            scope.enter()
+
+    @classmethod
+    def _leave_class_scope(cls, scope: ClassScope) -> None:
+        cls._class_scope = None
+        scope.leave()
+
     def setUp(self) -> None:
-        """Build the client and start the application."""
+        """Build the client and start the application, unless it runs for the whole class."""
         super().setUp()
+        self._skip_unless_installed()
+        scope = self._get_class_scope()
+        if scope is not None and scope.client is not None:
+            self._join_running(scope.client)
+            return
         client = self.build_client()
+        if scope is not None and scope.loop is not None:
+            client.running.use_loop(scope.loop)
         # Registered first and so called last, whatever else fails from here on.
         self.addCleanup(self._leave_client, client)
         client.__enter__()
         self._client = client
+
+    def _join_running(self, shared: TestClient) -> None:
+        # It starts anew, if the test before ended its loop.
+        known = shared.running.known_tasks()
+        client = shared.new_client()
+        self.addCleanup(shared.running.end_test, known)
+        self.addCleanup(self._leave_client, client)
+        self._client = client
+
+    def _get_class_scope(self) -> ClassScope | None:
+        if not needs_class_scope(self):
+            return None
+        scope: ClassScope | None = vars(type(self)).get("_class_scope")
+        if scope is None:
+            raise ASGITestError(
+                f"{type(self).__name__} has class scope, and setUpClass() starts what its tests "
+                f"share: a setUpClass() of your own has to call super().setUpClass(), and a test "
+                f"that is run by itself is run as part of a suite"
+            )
+        return scope
 
     def tearDown(self) -> None:
         """Run the cleanups, as long as the client lives, and then shut the application down."""
@@ -166,6 +249,7 @@ class ASGITestMixin(_Base):
     def _leave_client(self, client: TestClient) -> None:
         self._client = None
         client.__exit__(None, None, None)
+        client.retire()
 
 
 def _class_attribute(case: unittest.TestCase, name: str) -> Any:

@@ -38,5 +38,5 @@ nitpick_ignore_regex = [
         r"|ssl|starlette|trio|types|typing|typing_extensions|unittest|urllib|urllib3|uvloop"
         r"|warnings)(\..*)?",
     ),
-    (r"py:class", r"asgitest(\.\w+)*\.(T|_Client)"),
+    (r"py:class", r"asgitest(\.\w+)*\.(F|T|_Client)"),
 ]

@@ -50,9 +50,9 @@ async def echo(offered: list[str], receive: Any, send: Any) -> None:
         await send({**event, "type": "websocket.send"})
 
 
-def task_id() -> int:
-    """Return what tells the current task from others."""
-    return anyio.get_current_task().id
+def task_coroutine() -> Any:
+    """Return what tells the current task from others; an id may be used again."""
+    return anyio.get_current_task().coro
 
 
 class Case(ASGITestCase):
@@ -127,7 +127,7 @@ class FixtureTest(CaseTestCase):
                 await self.note()
 
             async def note(self) -> None:
-                self.notes.append((task_id(), threading.current_thread().name))
+                self.notes.append((task_coroutine(), threading.current_thread().name))
 
             async def test(self) -> None:
                 self.group.start_soon(anyio.lowlevel.checkpoint)
@@ -417,7 +417,7 @@ class DeadlineTest(CaseTestCase):
 
             async def note(self) -> None:
                 await anyio.lowlevel.checkpoint()
-                self.notes.append(task_id())
+                self.notes.append(task_coroutine())
 
             @contextlib.asynccontextmanager
             async def open(self) -> AsyncIterator[None]:

@@ -9,17 +9,12 @@ import http
 import importlib.util
 import inspect
 import os
-import subprocess
-import sys
-import tempfile
-import textwrap
 import threading
 import unittest
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 from unittest import mock
 
-import asgitest
 from asgitest import (
     ASGIAssertions,
     ASGITestCase,
@@ -29,10 +24,7 @@ from asgitest import (
 )
 
 from .base import CleanTestCase, running_threads
-
-# anyio 3 imports a name that trio 0.22, of the same time, warns of.
-WARNINGS = ("-W", "error", "-W", "ignore:trio.MultiError is deprecated")
-PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(asgitest.__file__)))
+from .suites import SuiteTestCase
 
 
 class Recorder:
@@ -1473,54 +1465,13 @@ THREADED = """
 """
 
 
-class RunnerTest(unittest.TestCase):
+class RunnerTest(SuiteTestCase):
     """The runners that a suite works under, each in a process of its own."""
 
     def setUp(self) -> None:
         """Write a small suite to a directory."""
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = directory.name
+        super().setUp()
         self.write("test_rooms.py", SUITE)
-
-    def write(self, name: str, text: str) -> None:
-        """Write a module to the directory.
-
-        :param name: its file name
-        :param text: its text, indented
-        """
-        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
-            file.write(textwrap.dedent(text))
-
-    def run_python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run an interpreter in the directory; warnings are errors.
-
-        :param arguments: its command line
-        """
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
-        }
-        environment["PYTHONPATH"] = PROJECT
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        return subprocess.run(
-            [sys.executable, *WARNINGS, *arguments],
-            cwd=self.directory,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-
-    def run_pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run pytest in the directory; warnings are errors.
-
-        :param arguments: its command line
-        """
-        return self.run_python(
-            "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *WARNINGS, *arguments
-        )
 
     def test_unittest(self) -> None:
         """``python -m unittest discover`` finds and runs a suite."""

@@ -1,0 +1,57 @@
+"""Know the line that created a task."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from types import CodeType
+from typing import Any
+
+from ._backend import notice_tasks
+from ._stacks import describe_line
+
+# What stands between whoever wants a task and the function that makes it.
+_MACHINERY = frozenset({"anyio", "asyncio", "contextlib", "trio", "uvloop"})
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Origins:
+    """The lines that created the tasks of one event loop.
+
+    They are noted in the creating call itself, for nobody knows them later.
+    """
+
+    def __init__(self) -> None:
+        self._lines: weakref.WeakKeyDictionary[Any, tuple[CodeType, int]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def install(self, backend: str) -> None:
+        """Begin to note the tasks of the running loop.
+
+        :param backend: ``"asyncio"`` or ``"trio"``
+        """
+        notice_tasks(backend, self._note)
+
+    def describe(self, task: int) -> str:
+        """Return the line that created a task as a traceback shows it, ``""`` if nobody knows.
+
+        :param task: id of the task
+        """
+        for known, (code, line) in list(self._lines.items()):
+            if id(known) == task:
+                return describe_line(code, line)
+        return ""
+
+    def _note(self, task: Any) -> None:
+        # From behind this function and the one of _backend that calls it.
+        frame = sys._getframe(2)
+        while frame.f_back is not None:
+            module = frame.f_globals.get("__name__", "").partition(".")[0]
+            if module == _PACKAGE:
+                # One of ours, which nobody leaves behind.
+                return
+            if module not in _MACHINERY:
+                self._lines[task] = (frame.f_code, frame.f_lineno)
+                return
+            frame = frame.f_back
