@@ -1,0 +1,1 @@
+"""Small applications of the frameworks, and one suite that is run against each."""
