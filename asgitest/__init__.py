@@ -5,6 +5,9 @@ from __future__ import annotations
 from ._adapter import ASGIAdapter, RequestDeadlineExceeded
 from ._async_client import AsyncClient
 from ._async_websocket import AsyncWebSocketSession
+from ._extras import Push
+from ._faults import leave_after
+from ._protocol._profiles import Profile
 from .assertions import ASGIAssertions
 from .backends import on_backends
 from .case import ASGITestCase
@@ -39,12 +42,15 @@ __all__ = [
     "DeadlineExceeded",
     "LeftoverError",
     "LifespanError",
+    "Profile",
     "ProtocolError",
+    "Push",
     "RequestDeadlineExceeded",
     "TestClient",
     "UnexpectedMessage",
     "WebSocketDenied",
     "WebSocketDisconnect",
     "WebSocketSession",
+    "leave_after",
     "on_backends",
 ]

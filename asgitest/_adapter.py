@@ -12,8 +12,10 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
 from ._application import RunningApplication
-from ._exchange import Exchange, StreamedBody
+from ._exchange import Exchange, StreamedBody, tell_of_cancellation
+from ._extras import Extras
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
+from ._faults import CLIENT_LEFT, CLIENT_LEFT_REASON, LeavingBody
 from ._http_connection import HTTPConnection, HTTPProgress
 from ._input import check_body
 from ._interface import ASGIApplication
@@ -129,6 +131,8 @@ class ASGIAdapter(BaseAdapter):
         connection, scope = self._http_connection(portal, request, headers, streamed=stream)
         body = body_in_memory(request)
         exchange = Exchange(portal, connection, request, seconds)
+        if isinstance(request.body, LeavingBody):
+            return self._left_response(request, scope, exchange, request.body)
         if stream:
             progress = exchange.begin(body, HTTPConnection.has_started, "to start its response")
             return self._streamed_response(request, scope, exchange, progress)
@@ -152,7 +156,12 @@ class ASGIAdapter(BaseAdapter):
             state=self._running.state,
             asgi_version=application.version,
         )
-        protocol = HTTPProtocol(scope["method"], **_announced(scope), strictness=self._strictness)
+        protocol = HTTPProtocol(
+            scope["method"],
+            **_announced(scope),
+            strictness=self._strictness,
+            profile=self._scope_options.profile,
+        )
         connection = HTTPConnection(
             portal, application, scope, protocol, _name(request), streamed=streamed
         )
@@ -167,6 +176,8 @@ class ASGIAdapter(BaseAdapter):
     ) -> requests.Response:
         __tracebackhide__ = True
         error = self._hidden_error(connection, progress)
+        extras = Extras(scope, request, self.send)
+        extras.update(progress.extras)
         if error is None or progress.complete:
             body = MemoryBody(progress.pieces)
         elif progress.started and progress.sent_body:
@@ -174,7 +185,7 @@ class ASGIAdapter(BaseAdapter):
         else:
             return self._server_error(request, scope, error)
         return self._build(
-            request, scope, body, progress.status, progress.headers, progress.debug, error
+            request, scope, body, progress.status, progress.headers, progress.debug, error, extras
         )
 
     def _streamed_response(
@@ -189,8 +200,36 @@ class ASGIAdapter(BaseAdapter):
             error = self._hidden_error(exchange.connection, progress)
             assert error is not None
             return self._server_error(request, scope, error)
-        body = StreamedBody(self._running, exchange, progress, self._options)
-        return self._build(request, scope, body, progress.status, progress.headers, progress.debug)
+        extras = Extras(scope, request, self.send)
+        body = StreamedBody(self._running, exchange, progress, self._options, extras)
+        return self._build(
+            request,
+            scope,
+            body,
+            progress.status,
+            progress.headers,
+            progress.debug,
+            extras=extras,
+        )
+
+    def _left_response(
+        self,
+        request: requests.PreparedRequest,
+        scope: Scope,
+        exchange: Exchange,
+        body: LeavingBody,
+    ) -> requests.Response:
+        """Have the client leave; return what stands for the response that it does not get."""
+        __tracebackhide__ = True
+        progress, had_to_cancel = exchange.abandon(body.parts, body.more_body)
+        if had_to_cancel:
+            tell_of_cancellation(exchange, "left", is_error=self._strictness.strict)
+        error = self._hidden_error(exchange.connection, progress)
+        response = self._build(
+            request, scope, MemoryBody([]), CLIENT_LEFT, [], progress.debug, hidden_error=error
+        )
+        response.reason = response.raw.reason = CLIENT_LEFT_REASON
+        return response
 
     def _hidden_error(
         self, connection: HTTPConnection, progress: HTTPProgress
@@ -225,7 +264,10 @@ class ASGIAdapter(BaseAdapter):
             asgi_version=application.version,
         )
         protocol = WebSocketProtocol(
-            scope["subprotocols"], **_announced(scope), strictness=self._strictness
+            scope["subprotocols"],
+            **_announced(scope),
+            strictness=self._strictness,
+            profile=self._scope_options.profile,
         )
         kept_scope = pristine(scope)
         connection = WebSocketConnection(
@@ -262,7 +304,9 @@ class ASGIAdapter(BaseAdapter):
         headers: Headers,
         debug: dict[str, Any] | None = None,
         hidden_error: BaseException | None = None,
+        extras: Extras | None = None,
     ) -> requests.Response:
+        extras = extras or Extras(scope, request, self.send)
         raw = RawResponse(
             body,
             status=status,
@@ -283,9 +327,10 @@ class ASGIAdapter(BaseAdapter):
         response.scope = scope
         response.raw_headers = list(headers)
         response.server_exception = hidden_error
-        response.trailers = []
-        response.early_hints = []
-        response.pushes = []
+        response.trailers = extras.trailers
+        response.withheld_trailers = extras.withheld_trailers
+        response.early_hints = extras.early_hints
+        response.pushes = extras.pushes
         response.debug = debug
         response.template = (debug or {}).get("template")
         response.context = (debug or {}).get("context")
@@ -324,10 +369,11 @@ def pristine(scope: Scope) -> Scope:
         key: value.copy() if isinstance(value, (dict, list)) else value
         for key, value in scope.items()
     }
-    copied["extensions"] = {
-        name: dict(value) if isinstance(value, dict) else value
-        for name, value in (scope["extensions"] or {}).items()
-    }
+    if "extensions" in scope:
+        copied["extensions"] = {
+            name: dict(value) if isinstance(value, dict) else value
+            for name, value in (scope["extensions"] or {}).items()
+        }
     return copied
 
 

@@ -24,9 +24,6 @@ from .exceptions import ProtocolError
 
 P = TypeVar("P", bound=Protocol)
 
-#: Bytes that may lie unread before ``send()`` waits for the reader (HTTP-BODY-08).
-UNREAD_LIMIT = 256 * 1024
-
 # Turns of the loop by which a call that was cancelled beforehand has ended.
 _GLANCE = 2
 _LOGGED_MESSAGES = 40
@@ -194,7 +191,14 @@ class Connection(Generic[P]):
             self.log.append((time.monotonic(), "sent", _brief(taken)))
             self._take(taken)
             self.notify()
-            await self._wait_for_reader()
+            await self._deliver(taken)
+
+    async def _deliver(self, message: Message) -> None:
+        """Do what ``send()`` waits for.
+
+        :param message: what was taken
+        """
+        await self._wait_for_reader()
 
     def _note_breaches(self, place: Place | None) -> None:
         warnings = self.protocol.judge.warnings

@@ -10,6 +10,7 @@ import requests
 
 from ._application import RunningApplication
 from ._calls import Wait
+from ._extras import Extras
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._http_connection import HTTPConnection, HTTPProgress
 from ._options import CLIENT_TIMEOUT, ClientOptions
@@ -93,6 +94,18 @@ class Exchange:
         )
         return result
 
+    def abandon(self, parts: list[bytes], more_body: bool) -> tuple[HTTPProgress, bool]:
+        """Run the application for a client that is gone, and wait for its end.
+
+        :param parts: what the client has sent of the request's body
+        :param more_body: whether more would have followed
+        """
+        __tracebackhide__ = True
+        result: tuple[HTTPProgress, bool] = self.portal.run(
+            self.wait_for_close(), self.connection.abandon, parts, more_body
+        )
+        return result
+
     def settle(self) -> None:
         """Wait until the application is through."""
         self.portal.run(self.wait_for_close(), self.connection.settle)
@@ -135,6 +148,7 @@ class StreamedBody(Body):
     :param exchange: the exchange that the body belongs to
     :param progress: how far it came
     :param options: the client's options
+    :param extras: grow with what comes along with the response
     """
 
     def __init__(
@@ -143,8 +157,11 @@ class StreamedBody(Body):
         exchange: Exchange,
         progress: HTTPProgress,
         options: ClientOptions,
+        extras: Extras,
     ) -> None:
         self._running = running
+        self._extras = extras
+        extras.update(progress.extras)
         self._exchange = exchange
         self._raises = options.raise_server_exceptions
         self._progress = progress
@@ -184,19 +201,13 @@ class StreamedBody(Body):
         if not progress.ended:
             progress, had_to_cancel = self._exchange.leave()
         if had_to_cancel:
-            self._tell_of_cancellation()
+            tell_of_cancellation(
+                self._exchange,
+                "closed the response to",
+                is_error=self._running.strictness.strict,
+            )
+        self._extras.update(progress.extras)
         raise_failure(self._exchange.connection, progress, self._raises)
-
-    def _tell_of_cancellation(self) -> None:
-        exchange = self._exchange
-        text = (
-            f"the application had to be cancelled: its client closed the response to "
-            f"{exchange.connection.name}, and it did not end within "
-            f"{exchange.portal.grace:g} s of being told (http.disconnect from receive())"
-        )
-        if self._running.strictness.strict:
-            raise DeadlineExceeded(text, waiting_for="the application to end")
-        warn(text, ASGIWarning)
 
     def drop(self) -> None:
         """Tell the application that the client leaves; warn that nobody closed the response."""
@@ -217,6 +228,7 @@ class StreamedBody(Body):
             self._fail(error)
             raise
         self._has_read = True
+        self._extras.update(self._progress.extras)
         self._pieces = list(self._progress.pieces)
 
     def _end(self) -> bytes:
@@ -224,6 +236,7 @@ class StreamedBody(Body):
         progress = self._progress
         if progress.whole and not progress.ended:
             progress = self._progress = self._exchange.read_end()
+            self._extras.update(progress.extras)
         if progress.ended:
             self._running.discard(self._exchange.connection)
         try:
@@ -243,3 +256,21 @@ class StreamedBody(Body):
         self._running.discard(connection)
         # Nobody will read on, so that the application has nobody left to work for.
         self._exchange.portal.post(connection.cancel)
+
+
+def tell_of_cancellation(exchange: Exchange, deed: str, *, is_error: bool) -> None:
+    """Warn that an application did not end when its client was gone.
+
+    :param exchange: the exchange
+    :param deed: what the client did to the request, in words
+    :param is_error: whether to raise that instead
+    :raises DeadlineExceeded: if it is an error
+    """
+    text = (
+        f"the application had to be cancelled: its client {deed} {exchange.connection.name}, and "
+        f"it did not end within {exchange.portal.grace:g} s of being told (http.disconnect from "
+        f"receive())"
+    )
+    if is_error:
+        raise DeadlineExceeded(text, waiting_for="the application to end")
+    warn(text, ASGIWarning)

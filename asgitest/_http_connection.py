@@ -7,14 +7,18 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from ._connection import UNREAD_LIMIT, Connection
+from ._connection import Connection
+from ._files import FileReader, unreadable
 from ._interface import ASGIApplication
 from ._portal import Portal
 from ._protocol._headers import Headers
 from ._protocol._http import HTTPProtocol
 from ._protocol._messages import Message
+from ._protocol._response_extras import ResponseExtras
 from .exceptions import ASGITestError, ProtocolError
 
+# What stands for a file instead of being part of the body.
+_FILES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 #: Bytes that a response may come to when it is not streamed.
 BUFFER_LIMIT = 1024 * 1024 * 1024
 
@@ -32,6 +36,7 @@ class HTTPProgress(NamedTuple):
     :ivar status: status of the response
     :ivar headers: headers of the response, list of ``(bytes, bytes)``
     :ivar debug: ``info`` of the debug message
+    :ivar extras: what came along by means of extensions
     :ivar pieces: bodies of the messages since the last time, empty ones left out
     :ivar violation: the first broken rule
     :ivar error: what the application raised
@@ -47,6 +52,7 @@ class HTTPProgress(NamedTuple):
     status: int
     headers: Headers
     debug: dict[str, object] | None
+    extras: ResponseExtras
     pieces: list[bytes]
     violation: ProtocolError | None
     error: BaseException | None
@@ -152,6 +158,20 @@ class HTTPConnection(Connection[HTTPProtocol]):
         await self.settle()
         return self._progress(), had_to_cancel
 
+    async def abandon(self, parts: list[bytes], more_body: bool) -> tuple[HTTPProgress, bool]:
+        """Run the application for a client that has left already.
+
+        :param parts: what the client has sent of the request's body
+        :param more_body: whether more would have followed
+        :return: as :meth:`leave`
+        """
+        # A body without parts is whole with an empty event.
+        for number, part in enumerate(parts or ([] if more_body else [b""]), 1):
+            self.protocol.add_body(part, more_body or number < len(parts))
+        self.protocol.disconnect()
+        self.start()
+        return await self.leave()
+
     async def lose(self) -> None:
         """Close the client's side and wait for the application."""
         await self.leave()
@@ -177,8 +197,36 @@ class HTTPConnection(Connection[HTTPProtocol]):
                 )
                 self.cancel()
 
+    async def _deliver(self, message: Message) -> None:
+        if message["type"] in _FILES:
+            await self._send_file(message)
+        await self._wait_for_reader()
+
+    async def _send_file(self, message: Message) -> None:
+        """Send a file, in parts that are read as there is room for them (HTTP-BODY-08)."""
+        __tracebackhide__ = True
+        try:
+            async with FileReader(message) as reader:
+                more = True
+                while more and not self.protocol.disconnected:
+                    part = b"" if self.protocol.drops_body else await reader.read()
+                    more = part != b""
+                    self._take_part(part, more)
+                    await self._wait_for_reader()
+        except OSError as error:
+            violation = unreadable(message["type"], error)
+            self.protocol.refuse_file(violation)
+            self.notify()
+            raise violation from error
+
+    def _take_part(self, part: bytes, more: bool) -> None:
+        try:
+            self._take(self.protocol.add_file_part(part, more))
+        finally:
+            self.notify()
+
     def _is_full(self) -> bool:
-        return self._streamed and self._unread >= UNREAD_LIMIT
+        return self._streamed and self._unread >= self.protocol.profile.unread_limit
 
     def _progress(self, *, reached: bool = True, takes: bool = True) -> HTTPProgress:
         pieces: list[bytes] = []
@@ -199,6 +247,7 @@ class HTTPConnection(Connection[HTTPProtocol]):
             status=protocol.status,
             headers=protocol.headers,
             debug=protocol.debug,
+            extras=protocol.extras,
             pieces=pieces,
             violation=protocol.violation,
             error=self.error,

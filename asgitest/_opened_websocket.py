@@ -46,6 +46,7 @@ class OpenedWebSocket(Body):
         self._running = running
         self._portal = portal
         self._raises = options.raise_server_exceptions
+        self._profile = connection.protocol.profile
         self._told: BaseException | None = None
 
     def handshake(self) -> None:
@@ -83,6 +84,14 @@ class OpenedWebSocket(Body):
     def has_failed(self) -> bool:
         """Whether the application broke a rule or raised, and the test was told."""
         return self._told is not None
+
+    def post_message(self, kind: str, payload: str | bytes) -> None:
+        """Hand the application a message; does not wait.
+
+        :param kind: ``"text"`` or ``"bytes"``
+        :param payload: the message
+        """
+        self.post(self._profile.receive_event(kind, payload))
 
     def post(self, event: Message) -> None:
         """Hand the application an event; does not wait.

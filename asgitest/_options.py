@@ -21,7 +21,9 @@ from ._input import (
     check_server_address,
 )
 from ._interface import check_interface
+from ._protocol._extensions import FOR_TESTS, Announcement, announce
 from ._protocol._messages import parse_version
+from ._protocol._profiles import Profile, find_profile
 from ._protocol._rules import Strictness, check_ignored
 from ._protocol._scope import ScopeOptions
 
@@ -70,7 +72,7 @@ class ClientOptions:
     interface: str = "auto"
     spec_version: str | None = None
     http_version: str = "1.1"
-    profile: str | None = None
+    profile: str | Profile | None = None
     client_address: tuple[str, int] | None = ("127.0.0.1", 50000)
     server_address: tuple[str, int | None] | None = None
     headers: Any = None
@@ -85,7 +87,6 @@ class ClientOptions:
         backend that is not named are those of the built-in one.
 
         :raises ValueError: if an option has a value that cannot be
-        :raises NotImplementedError: if an option is one that later versions will have
         """
         backend = self.backend
         if backend is None and self.backend_options is None:
@@ -103,14 +104,16 @@ class ClientOptions:
 
     def scope_options(self) -> ScopeOptions:
         """Return the part of the options that scopes are built from."""
+        profile = find_profile(self.profile)
         return ScopeOptions(
             root_path=self.root_path,
             http_version=self.http_version,
-            # SC-02: what the most widely used server announces.
-            http_spec_version=self.spec_version or "2.3",
-            websocket_spec_version=self.spec_version or "2.4",
+            http_spec_version=self.spec_version or profile.http_spec_version,
+            websocket_spec_version=self.spec_version or profile.websocket_spec_version,
             client_address=self.client_address,
             server_address=self.server_address,
+            extensions=self._announcement(profile),
+            profile=profile,
             extra=dict(self.scope or {}),
         )
 
@@ -121,6 +124,12 @@ class ClientOptions:
         :raises ValueError: if one of them does not exist, or cannot be relaxed
         """
         return Strictness(self.strict, check_ignored(self.ignore_rules))
+
+    def _announcement(self, profile: Profile) -> Announcement:
+        defaults = FOR_TESTS | profile.http_extensions | profile.websocket_extensions
+        if self.http_version == "2":
+            defaults |= profile.http2_extensions
+        return announce(self.extensions, defaults)
 
     def _check(self) -> None:
         check_flag("strict", self.strict)
@@ -140,18 +149,7 @@ class ClientOptions:
         check_server_address(self.server_address)
         check_cookies(self.cookies)
         check_scope(self.scope)
-        self._refuse_later_options()
-
-    def _refuse_later_options(self) -> None:
-        later = {
-            "profile": self.profile is not None,
-            "extensions": self.extensions is not None,
-        }
-        for name, is_asked_for in later.items():
-            if is_asked_for:
-                raise NotImplementedError(
-                    f"{name}={getattr(self, name)!r} is not available yet in this version"
-                )
+        self._announcement(find_profile(self.profile))
 
 
 def build_options(**options: Any) -> ClientOptions:

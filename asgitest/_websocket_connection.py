@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from ._connection import UNREAD_LIMIT, Connection
+from ._connection import Connection
 from ._interface import ASGIApplication
 from ._portal import Portal
 from ._protocol._headers import Headers
@@ -191,7 +191,8 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         self._has_unanswered = False
 
     def _is_full(self) -> bool:
-        return self._is_read and self._sent_cost - self._taken_cost >= UNREAD_LIMIT
+        unread = self._sent_cost - self._taken_cost
+        return self._is_read and unread >= self.protocol.profile.unread_limit
 
     def _progress(self) -> WebSocketProgress:
         protocol = self.protocol

@@ -23,6 +23,7 @@ from ._options import (
     replace_options,
 )
 from ._portal import Portal
+from ._protocol._profiles import Profile
 from ._protocol._texts import shorten
 from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
@@ -79,16 +80,18 @@ class TestClient(InProcessSession):
     :param spec_version: version of the HTTP and WebSocket text to announce; unless given, 2.3 for
         HTTP and 2.4 for WebSocket (SC-02)
     :param http_version: ``"1.0"``, ``"1.1"`` or ``"2"`` (SC-03)
-    :param profile: not available yet
+    :param profile: the shapes that servers differ in: ``"uvicorn"``, ``"hypercorn"``,
+        ``"daphne"``, ``"granian"`` or a :class:`asgitest.Profile`. ``spec_version`` and
+        ``extensions`` come before what it says
     :param client_address: host and port of the client, ``None`` to withhold it (SC-13)
     :param server_address: host and port of the server, unless given those of the URL (SC-14)
     :param headers: headers of every request, a mapping or a list of pairs
     :param cookies: cookies of every request, a mapping or a jar
-    :param extensions: not available yet
+    :param extensions: what to announce beside the defaults, or not to: a mapping of names to
+        ``True``, ``False`` or a dict of content, or a list of names (EXT-01)
     :param scope: merged over each HTTP and WebSocket scope's own keys
     :raises TypeError: if the application cannot be called
     :raises ValueError: if an option has a value that cannot be
-    :raises NotImplementedError: if an option is one that later versions will have
     :ivar app: the application
     :ivar base_url: what relative URLs are joined to
     """
@@ -113,7 +116,7 @@ class TestClient(InProcessSession):
         interface: str = "auto",
         spec_version: str | None = None,
         http_version: str = "1.1",
-        profile: str | None = None,
+        profile: str | Profile | None = None,
         client_address: tuple[str, int] | None = ("127.0.0.1", 50000),
         server_address: tuple[str, int | None] | None = None,
         headers: Any = None,

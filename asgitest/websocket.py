@@ -139,7 +139,7 @@ class WebSocketSession:
         """
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes str, not {type(data).__name__}: {data!r}")
-        self._send_message({"type": "websocket.receive", "text": data})
+        self._writable().post_message("text", data)
 
     def send_bytes(self, data: bytes) -> None:
         """Send a binary message.
@@ -150,7 +150,7 @@ class WebSocketSession:
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"send_bytes() takes bytes, not {type(data).__name__}: {data!r}")
-        self._send_message({"type": "websocket.receive", "bytes": bytes(data)})
+        self._writable().post_message("bytes", bytes(data))
 
     def send_json(self, data: Any, mode: str = "text") -> None:
         """Send data as JSON.
@@ -177,7 +177,7 @@ class WebSocketSession:
         if event.get("type") == "websocket.disconnect":
             self._close(event.get("code", 1005), event.get("reason") or "")
         else:
-            self._send_message(dict(event))
+            self._writable().post(dict(event))
 
     # -- receiving -----------------------------------------------------------------------------
 
@@ -400,11 +400,11 @@ class WebSocketSession:
             "'with client.websocket_connect(url) as session: ...'"
         )
 
-    def _send_message(self, event: dict[str, Any]) -> None:
+    def _writable(self) -> OpenedWebSocket:
         websocket = self._open()
         if self._code is not None:
             raise self._disconnect()
-        websocket.post(event)
+        return websocket
 
     def _receive_kind(self, kind: str, timeout: Any) -> Any:
         __tracebackhide__ = True
@@ -441,7 +441,7 @@ class WebSocketSession:
             explanation = "the test left the WebSocket"
         elif progress.close_code is None:
             explanation = "the application broke a rule"
-        elif progress.close_code == 1011:
+        elif progress.error is not None:
             explanation = "the application raised an exception"
         else:
             explanation = "the application returned without closing the WebSocket"

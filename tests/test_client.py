@@ -217,17 +217,6 @@ class ConstructorTest(CleanTestCase):
         with self.assertRaisesRegex(TypeError, "colour"):
             TestClient(hello, colour="red")  # type: ignore[call-arg]
 
-    def test_not_available_yet(self) -> None:
-        """Options of later versions say that they are not available yet."""
-        later: list[tuple[str, Any]] = [
-            ("profile", "uvicorn"),
-            ("extensions", {"tls": {}}),
-        ]
-        for name, value in later:
-            with self.subTest(option=name):
-                with self.assertRaisesRegex(NotImplementedError, f"{name}=.*not available yet"):
-                    TestClient(hello, **{name: value})
-
     def test_starts_nothing(self) -> None:
         """Building a client starts no thread; the first use does."""
         self.use_thread("an inline client has no thread at all")

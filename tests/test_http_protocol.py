@@ -296,21 +296,6 @@ class RefusedTest(ProtocolTestCase):
                 self.assertEqual(rule, caught.exception.rule)
                 self.assertIs(caught.exception, machine.violation)
 
-    def test_an_extension_that_only_the_scope_announces(self) -> None:
-        """A message of an extension that is not there yet is refused for just that (EXT-02)."""
-        for name in ("early_hint", "pathsend", "push", "zerocopysend"):
-            message_type = f"http.response.{name}"
-            for before in ([], [start()], [start(), body(b"a", True)]):
-                with self.subTest(message_type, before=len(before)):
-                    row = Refused(
-                        "EXT-02",
-                        f"{message_type}: belongs to an extension that this client does not "
-                        "have yet",
-                        {"type": message_type},
-                        before,
-                    )
-                    self.assert_refused(protocol(extensions=(message_type,)), row)
-
     def test_the_connection_goes_on(self) -> None:
         """After a refused message the right one is taken, and the violation is kept (ERR-03)."""
         for refused in (body(), start(99), start(headers=None), start(headers=length(b"x")), None):

@@ -11,6 +11,13 @@ import requests
 from asgitest import ASGITestError, ASGIWarning
 from tests.base import CleanTestCase
 
+#: What is announced unless a test says else.
+ANNOUNCED: dict[str, Any] = {
+    "http.response.debug": {},
+    "http.response.template": {},
+    "http.response.trailers": {},
+}
+
 
 async def answer(send: Any, body: bytes = b"", headers: Any = (), status: int = 200) -> None:
     """Send a whole response."""
@@ -76,7 +83,7 @@ class WholeScopeTest(ScopeTestCase):
                 "client": ("127.0.0.1", 50000),
                 "server": ("testserver", 80),
                 "state": {},
-                "extensions": {"http.response.debug": {}, "http.response.template": {}},
+                "extensions": ANNOUNCED,
             },
             self.scope_of(
                 "/caf\xe9?a=1&b=%20#fragment",
@@ -147,7 +154,7 @@ class WholeScopeTest(ScopeTestCase):
         self.assertNotIn("app", self.scopes[1])
         response = client.get("/")
         self.assertEqual(
-            {"http.response.debug": {}, "http.response.template": {}},
+            ANNOUNCED,
             response.scope["extensions"],
         )
         self.assertEqual({"version": "3.0", "spec_version": "2.3"}, response.scope["asgi"])
@@ -405,9 +412,9 @@ class OtherKeysTest(ScopeTestCase):
                     self.assertEqual(url.encode(), scope["raw_path"])
 
     def test_extensions(self) -> None:
-        """What hands templates to tests is announced, and nothing that a client does not do."""
+        """What hands templates to tests is announced, and trailers; nothing else is."""
         self.assertEqual(
-            {"http.response.debug": {}, "http.response.template": {}},
+            ANNOUNCED,
             self.scope_of()["extensions"],
         )
 

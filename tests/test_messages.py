@@ -243,7 +243,8 @@ class ExtensionTest(ProtocolTestCase):
             row = Refused(
                 "EXT-02",
                 f"{message_type}: needs the {extension!r} extension, which this client does not "
-                f'announce: look for it in scope["extensions"] before sending',
+                f'announce: look for it in scope["extensions"] before sending, or have it '
+                f"announced with the option extensions={{{extension!r}: True}}",
                 with_type(message_type),
             )
             with self.subTest(message_type):

@@ -589,11 +589,14 @@ HTTP_ROWS = (
         Row(f"unannounced_{name}", f"http.response.{name} needs an extension that was announced.",
             sends(START, {"type": f"http.response.{name}"}, END), ProtocolError, "EXT-02",
             f"needs the 'http.response.{name}' extension")
-        for name in ("push", "pathsend", "zerocopysend", "early_hint", "trailers")
+        for name in ("push", "pathsend", "zerocopysend", "early_hint")
     ),
-    Row("trailers_not_announced",
-        "Trailers cannot be promised to a client that does not announce them.",
-        starts(trailers=True), ProtocolError, "HTTP-START-14", "'http.response.trailers'"),
+    Row("trailers_promised_by_nobody", "Trailers are promised by the start.",
+        sends(START, END, {"type": "http.response.trailers"}), ProtocolError, "EXT-TRAIL-01",
+        "must be promised by http.response.start with trailers=True"),
+    Row("trailers_that_never_come", "An application that promised trailers sends them.",
+        sends({**START, "trailers": True}, END), ProtocolError, "EXT-TRAIL-01",
+        "returned without sending the last of the trailers"),
     Row("debug_after_start", "A debug message comes before the start.",
         sends(START, {"type": "http.response.debug", "info": {}}, END), ProtocolError,
         "EXT-DEBUG-01", "must be sent before http.response.start"),

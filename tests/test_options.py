@@ -143,17 +143,6 @@ class ResolvedTest(unittest.TestCase):
                 with self.assertRaisesRegex(ValueError, value):
                     resolved()
 
-    def test_later_options(self) -> None:
-        """Options of later versions say so; their defaults pass."""
-        for name, value in (
-            ("profile", "uvicorn"),
-            ("extensions", {}),
-        ):
-            with self.subTest(name):
-                with self.assertRaisesRegex(NotImplementedError, f"{name}=.*not available yet"):
-                    resolved(**{name: value})
-        resolved(profile=None, extensions=None)
-
 
 class ScopeOptionsTest(unittest.TestCase):
     """scope_options()."""

@@ -67,7 +67,11 @@ class WholeScopeTest(unittest.TestCase):
                 "client": ("127.0.0.1", 50000),
                 "server": ("testserver", 80),
                 "state": {"a": 1},
-                "extensions": {"http.response.debug": {}, "http.response.template": {}},
+                "extensions": {
+                    "http.response.debug": {},
+                    "http.response.template": {},
+                    "http.response.trailers": {},
+                },
             },
             http("http://testserver/a%20b?c=%20d#e", state={"a": 1}),
         )
@@ -161,7 +165,11 @@ class VersionTest(unittest.TestCase):
         for name, build in BUILDERS:
             for version in ("1.0", "1.1", "2"):
                 with self.subTest(name, version=version):
-                    self.assertEqual(version, build(http_version=version)["http_version"])
+                    if (name, version) == ("websocket", "1.0"):
+                        with self.assertRaisesRegex(ValueError, "'1.0' has no WebSockets"):
+                            build(http_version=version)
+                    else:
+                        self.assertEqual(version, build(http_version=version)["http_version"])
 
 
 class AddressTest(unittest.TestCase):

@@ -382,7 +382,8 @@ class RefusedTest(ProtocolTestCase):
         row = Refused(
             "EXT-02",
             "websocket.http.response.start: needs the 'websocket.http.response' extension, which "
-            'this client does not announce: look for it in scope["extensions"] before sending',
+            'this client does not announce: look for it in scope["extensions"] before sending, or '
+            "have it announced with the option extensions={'websocket.http.response': True}",
             denial_start(),
         )
         self.assert_refused(protocol(extensions=()), row)

@@ -56,6 +56,8 @@ RESPONSE_RULES = HeaderRules(
     space="HTTP-START-09",
 )
 ACCEPT_RULES = HeaderRules(*["WS-ACC-04"] * 6)
+TRAILER_RULES = HeaderRules(*["EXT-TRAIL-01"] * 6)
+PUSH_RULES = HeaderRules(*["EXT-PUSH-01"] * 6)
 
 
 def normalise_headers(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Collection
 
@@ -10,48 +9,14 @@ from ..exceptions import ClientDisconnected, ProtocolError
 from ._headers import Headers
 from ._machine import Protocol
 from ._messages import Message
+from ._profiles import DEFAULT, Profile
+from ._response_extras import NO_EXTRAS
+from ._response_order import STATE_AFTER, HTTPState, out_of_order
 from ._rule import Verdict
 from ._rules import Judge, Strictness
 from ._texts import shorten
 
-
-class HTTPState(enum.Enum):
-    """How far the response has come."""
-
-    NOT_STARTED = "not started"
-    STARTED = "started, without a body so far"
-    IN_BODY = "in the middle of its body"
-    COMPLETE = "complete"
-
-
-_STATE_AFTER: dict[HTTPState, dict[str, HTTPState]] = {
-    HTTPState.NOT_STARTED: {
-        "http.response.debug": HTTPState.NOT_STARTED,
-        "http.response.template": HTTPState.NOT_STARTED,
-        "http.response.start": HTTPState.STARTED,
-    },
-    # What leads to COMPLETE is the last body message; the table cannot see that, _body can.
-    HTTPState.STARTED: {"http.response.body": HTTPState.IN_BODY},
-    HTTPState.IN_BODY: {"http.response.body": HTTPState.IN_BODY},
-    HTTPState.COMPLETE: {},
-}
-
-
 _LONGEST_LENGTH = 19
-
-
-def _out_of_order(state: HTTPState, message_type: str) -> ProtocolError:
-    if state is HTTPState.COMPLETE:
-        problem, rule = "was sent after the response was complete", "HTTP-BODY-05"
-    elif message_type in ("http.response.debug", "http.response.template"):
-        problem, rule = "must be sent before http.response.start", "EXT-DEBUG-01"
-    elif message_type == "http.response.start":
-        problem, rule = "was sent a second time; a response starts once", "HTTP-START-01"
-    elif message_type == "http.response.body":
-        problem, rule = "must come after http.response.start, which was not sent", "HTTP-START-01"
-    else:
-        problem, rule = "belongs to an extension that this client does not have yet", "EXT-02"
-    return ProtocolError(f"{message_type}: {problem}", rule=rule, message_type=message_type)
 
 
 class HTTPProtocol(Protocol):
@@ -61,10 +26,13 @@ class HTTPProtocol(Protocol):
     :param spec_version: announced version of the sub-specification
     :param extensions: names of the announced extensions
     :param strictness: how strictly to judge, ``None`` for the usual
+    :param profile: the shape of the events
+    :ivar profile: the same
     :ivar state: how far the response has come
     :ivar status: status of the response, ``0`` before its start
     :ivar headers: headers of the response, list of ``(bytes, bytes)``
     :ivar debug: ``info`` of the debug message, ``None`` without one
+    :ivar extras: what came along with the response by means of extensions
     :ivar disconnected: whether the client left before the response was complete
     """
 
@@ -76,12 +44,15 @@ class HTTPProtocol(Protocol):
         spec_version: str = "2.3",
         extensions: Collection[str] = (),
         strictness: Strictness | None = None,
+        profile: Profile = DEFAULT,
     ) -> None:
         super().__init__(spec_version, extensions, strictness)
+        self.profile = profile
         self.state = HTTPState.NOT_STARTED
         self.status = 0
         self.headers: Headers = []
         self.debug: dict[str, object] | None = None
+        self.extras = NO_EXTRAS
         self.disconnected = False
         self._method = method
         self._request_events: deque[Message] = deque()
@@ -90,7 +61,10 @@ class HTTPProtocol(Protocol):
         self._finished = False
         self._declared_length: int | None = None
         self._sent_length = 0
-        self._more_body_said = False
+        self._last_part = ""
+        self._promised_trailers = False
+        self._file: Message = {}
+        self._before_file = self.state
 
     @property
     def started(self) -> bool:
@@ -100,7 +74,7 @@ class HTTPProtocol(Protocol):
     @property
     def sent_body(self) -> bool:
         """Whether a first body message was sent."""
-        return self.state in (HTTPState.IN_BODY, HTTPState.COMPLETE)
+        return self.state not in (HTTPState.NOT_STARTED, HTTPState.STARTED)
 
     @property
     def complete(self) -> bool:
@@ -125,7 +99,7 @@ class HTTPProtocol(Protocol):
         :param chunk: the bytes
         :param more_body: whether more will follow
         """
-        self._request_events.append({"type": "http.request", "body": chunk, "more_body": more_body})
+        self._request_events.extend(self.profile.request_events(chunk, more_body))
         self._request_complete = not more_body
 
     def disconnect(self) -> None:
@@ -165,10 +139,19 @@ class HTTPProtocol(Protocol):
         # HTTP-DISC-05: whom nobody listens to may stop where it is.
         if raised or self.complete or self.disconnected:
             return
-        if self.started:
+        if self.state is HTTPState.BEFORE_TRAILERS:
+            self.note(
+                ProtocolError(
+                    "the application returned without sending the last of the trailers that its "
+                    "http.response.start promised (trailers=True); an http.response.trailers with "
+                    "more_trailers=False is missing",
+                    rule="EXT-TRAIL-01",
+                )
+            )
+        elif self.started:
             said = (
-                "its last http.response.body said more_body=True"
-                if self._more_body_said
+                f"its last {self._last_part} said more_body=True"
+                if self._last_part
                 else "no http.response.body was sent"
             )
             self.note(
@@ -202,9 +185,9 @@ class HTTPProtocol(Protocol):
 
     def _apply(self, message: Message) -> Message | None:
         message_type = message["type"]
-        state = _STATE_AFTER[self.state].get(message_type)
+        state = STATE_AFTER[self.state].get(message_type)
         if state is None:
-            self.judge(_out_of_order(self.state, message_type))
+            self.judge(out_of_order(self.state, message_type, self._promised_trailers))
             return None
         if message_type == "http.response.start":
             self._start(message)
@@ -212,10 +195,60 @@ class HTTPProtocol(Protocol):
             self._debug(message)
         elif message_type == "http.response.template":
             self.debug = {"template": message["template"], "context": message["context"]}
-        else:
+        elif message_type == "http.response.body":
             state = self._body(message, state)
+        elif state is HTTPState.IN_FILE:
+            self._file, self._before_file = message, self.state
+        else:
+            state = self._extra(message, state)
         self.state = state
         return message
+
+    def _extra(self, message: Message, state: HTTPState) -> HTTPState:
+        message_type = message["type"]
+        if message_type == "http.response.push" and state is HTTPState.NOT_STARTED:
+            self.judge(
+                ProtocolError(
+                    "http.response.push: must come after http.response.start",
+                    rule="EXT-PUSH-01",
+                    message_type=message_type,
+                ),
+                Verdict.LENIENT,
+            )
+        self.extras = self.extras.with_message(message)
+        is_last = message_type == "http.response.trailers" and not message["more_trailers"]
+        return HTTPState.COMPLETE if is_last else state
+
+    def add_file_part(self, part: bytes, more: bool) -> Message:
+        """Take a part of the file that the application sends.
+
+        :param part: the bytes
+        :param more: whether more of the file will follow
+        :return: the part, as a body message
+        :raises ProtocolError: if it breaks a rule about bodies; the file is then given up
+        """
+        message_type = self._file["type"]
+        more_body = more or self._file.get("more_body", False)
+        message: Message = {"type": message_type, "body": part, "more_body": more_body}
+        try:
+            self.state = self._body(message, HTTPState.IN_FILE if more else HTTPState.IN_BODY)
+        except ProtocolError as violation:
+            self.refuse_file(violation)
+            raise
+        return message
+
+    def refuse_file(self, violation: ProtocolError) -> None:
+        """Give up the file that the application sends, for it breaks a rule.
+
+        :param violation: the broken rule
+        """
+        self.state = self._before_file
+        self.latch(violation)
+
+    @property
+    def drops_body(self) -> bool:
+        """Whether nothing of the response's body is sent (HTTP-FRAME-04)."""
+        return self._method == "HEAD"
 
     def _start(self, message: Message) -> None:
         self._check_received()
@@ -230,6 +263,7 @@ class HTTPProtocol(Protocol):
                 )
             )
             message["trailers"] = False
+        self._promised_trailers = message["trailers"]
         length = declared_length(message, self.judge)
         self._declared_length = length if self._counts_length(status) else None
         self.status = status
@@ -266,33 +300,37 @@ class HTTPProtocol(Protocol):
         if body and self.status in (204, 304):
             self.judge(
                 ProtocolError(
-                    f"http.response.body: body must be empty with status {self.status}, "
+                    f"{message['type']}: body must be empty with status {self.status}, "
                     f"not {shorten(body)}",
                     rule="HTTP-FRAME-05",
-                    message_type="http.response.body",
+                    message_type=message["type"],
                 )
             )
             body = message["body"] = b""
         length = self._sent_length + len(body)
-        self._check_length(length, message["more_body"])
+        self._check_length(message, length)
         self._sent_length = length
-        self._more_body_said = message["more_body"]
-        if self._method == "HEAD":
+        self._last_part = message["type"]
+        if self.drops_body:
             # HTTP-FRAME-04: frameworks send the body all the same, and servers drop it.
             message["body"] = b""
-        return state if message["more_body"] else HTTPState.COMPLETE
+        if message["more_body"]:
+            return state
+        return HTTPState.BEFORE_TRAILERS if self._promised_trailers else HTTPState.COMPLETE
 
-    def _check_length(self, length: int, more_body: bool) -> None:
+    def _check_length(self, message: Message, length: int) -> None:
         declared = self._declared_length
-        if declared is None or length == declared or (length < declared and more_body):
+        if declared is None or length == declared:
+            return
+        if length < declared and message["more_body"]:
             return
         problem = "comes to more than" if length > declared else "ends before"
         self.judge(
             ProtocolError(
-                f"http.response.body: the body {problem} the content-length of {declared} bytes: "
+                f"{message['type']}: the body {problem} the content-length of {declared} bytes: "
                 f"{length} bytes were sent",
                 rule="HTTP-FRAME-03",
-                message_type="http.response.body",
+                message_type=message["type"],
             )
         )
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import ProtocolError
+from ._extension_fields import amount, file_path, links, open_file, url_path
 from ._headers import (
     ACCEPT_RULES,
+    PUSH_RULES,
     RESPONSE_RULES,
+    TRAILER_RULES,
     HeaderRules,
     normalise_headers,
 )
@@ -177,11 +180,38 @@ MESSAGES: dict[str, MessageType] = {
         ),
         extension="http.response.template",
     ),
-    "http.response.trailers": MessageType("http", extension="http.response.trailers"),
-    "http.response.push": MessageType("http", extension="http.response.push"),
-    "http.response.early_hint": MessageType("http", extension="http.response.early_hint"),
-    "http.response.pathsend": MessageType("http", extension="http.response.pathsend"),
-    "http.response.zerocopysend": MessageType("http", extension="http.response.zerocopysend"),
+    "http.response.trailers": MessageType(
+        "http",
+        (
+            Field("headers", _headers(TRAILER_RULES), "EXT-TRAIL-01", default=()),
+            Field("more_trailers", _boolean, "EXT-TRAIL-01", default=False),
+        ),
+        extension="http.response.trailers",
+    ),
+    "http.response.push": MessageType(
+        "http",
+        (
+            Field("path", url_path, "EXT-PUSH-01"),
+            Field("headers", _headers(PUSH_RULES), "EXT-PUSH-01"),
+        ),
+        extension="http.response.push",
+    ),
+    "http.response.early_hint": MessageType(
+        "http", (Field("links", links, "EXT-HINT-01"),), extension="http.response.early_hint"
+    ),
+    "http.response.pathsend": MessageType(
+        "http", (Field("path", file_path, "EXT-PATH-01"),), extension="http.response.pathsend"
+    ),
+    "http.response.zerocopysend": MessageType(
+        "http",
+        (
+            Field("file", open_file, "EXT-ZERO-01"),
+            Field("offset", amount, "EXT-ZERO-01", default=None),
+            Field("count", amount, "EXT-ZERO-01", default=None),
+            Field("more_body", _boolean, "EXT-ZERO-01", default=False),
+        ),
+        extension="http.response.zerocopysend",
+    ),
     "websocket.accept": MessageType(
         "websocket",
         (
@@ -311,7 +341,8 @@ def _find_row(message_type: str, scope_type: str, extensions: Collection[str]) -
     if row.extension is not None and row.extension not in extensions:
         raise ProtocolError(
             f"{message_type}: needs the {row.extension!r} extension, which this client does not "
-            f'announce: look for it in scope["extensions"] before sending',
+            f'announce: look for it in scope["extensions"] before sending, or have it announced '
+            f"with the option extensions={{{row.extension!r}: True}}",
             rule="EXT-02",
             message_type=message_type,
         )

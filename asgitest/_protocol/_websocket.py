@@ -11,6 +11,7 @@ from ._headers import Headers
 from ._http import HTTPProtocol
 from ._machine import Protocol
 from ._messages import Message
+from ._profiles import DEFAULT, Profile
 from ._rule import Verdict
 from ._rules import Judge, Strictness
 from ._texts import shorten, wrong_type
@@ -100,6 +101,8 @@ class WebSocketProtocol(Protocol):
     :param spec_version: announced version of the sub-specification
     :param extensions: names of the announced extensions
     :param strictness: how strictly to judge, ``None`` for the usual
+    :param profile: the shape of the events
+    :ivar profile: the same
     :ivar state: how far the application has come
     :ivar subprotocol: what the application accepted, ``None`` for nothing
     :ivar headers: headers of the accept message, list of ``(bytes, bytes)``
@@ -117,8 +120,10 @@ class WebSocketProtocol(Protocol):
         spec_version: str = "2.4",
         extensions: Collection[str] = (),
         strictness: Strictness | None = None,
+        profile: Profile = DEFAULT,
     ) -> None:
         super().__init__(spec_version, extensions, strictness)
+        self.profile = profile
         self.state = WebSocketState.CONNECTING
         self.subprotocol: str | None = None
         self.headers: Headers = []
@@ -210,7 +215,7 @@ class WebSocketProtocol(Protocol):
             return
         if raised:
             if self.state is WebSocketState.OPEN:
-                self.close_code = 1011
+                self.close_code = self.profile.raised_code
             return
         if self.state is WebSocketState.CONNECTING:
             self.note(
@@ -228,11 +233,11 @@ class WebSocketProtocol(Protocol):
                 )
             )
         elif self.state is WebSocketState.OPEN:
-            self.close_code = 1006
+            self.close_code = self.profile.returned_code
             self.note(
                 ProtocolError(
-                    "the application returned without closing the WebSocket that it accepted; "
-                    "its client sees code 1006",
+                    f"the application returned without closing the WebSocket that it accepted; "
+                    f"its client sees code {self.close_code}",
                     rule="WS-CLOSE-08",
                 )
             )
@@ -247,7 +252,8 @@ class WebSocketProtocol(Protocol):
 
     def _disconnect_event(self, code: int, reason: str) -> Message:
         event: Message = {"type": "websocket.disconnect", "code": code}
-        if self.spec_version >= (2, 5):
+        has_reason = self.profile.disconnect_reason
+        if self.spec_version >= (2, 5) if has_reason is None else has_reason:
             event["reason"] = reason
         return event
 
