@@ -6,6 +6,7 @@ pool that its own check takes. Only where a value has to fit more than its key i
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import strategies as st
@@ -48,6 +49,17 @@ HEADER_NAMES = st.sampled_from([b"a", b"Content-Type", b"content-length", b"tran
 HEADERS = st.lists(st.tuples(HEADER_NAMES, st.sampled_from([b"0", b"1", b"3", b" 2 "])), max_size=2)
 BODIES = st.sampled_from([b"", b"a", b"ab", b"abc"])
 
+
+class EmptyFile:
+    """A file without content, which is never closed."""
+
+    _descriptor = os.open(os.devnull, os.O_RDONLY)
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+
 #: Values of keys where most of what the key's check takes would be refused later.
 FITTING: dict[str, st.SearchStrategy[Any]] = {
     "status": st.sampled_from([200, 200, 200, 204, 304, 404, 500]),
@@ -56,6 +68,8 @@ FITTING: dict[str, st.SearchStrategy[Any]] = {
     "subprotocol": st.sampled_from([None, *SUBPROTOCOLS]),
     "code": st.sampled_from([1000, 1001, 3000, 4999]),
     "reason": st.sampled_from(["", None, "bye"]),
+    "file": st.builds(EmptyFile),
+    "path": st.sampled_from([os.path.abspath(__file__), "/a"]),
 }
 #: What the values of all other keys are drawn from.
 POOL: tuple[Any, ...] = (
