@@ -86,19 +86,14 @@ class Connection(Generic[P]):
     async def run(self) -> None:
         """Call the application and keep what comes of it; raises nothing."""
         __tracebackhide__ = True
-        with anyio.CancelScope() as self._cancel_scope:
-            if self._cancelled:
-                self._cancel_scope.cancel()
-            try:
-                result = await self._application(self.scope, self._receive, self._send)
-            except BaseException as error:
-                self.protocol.finish(raised=True)
-                self._keep(error)
-            else:
-                self.protocol.note_result(result)
-                self.protocol.finish(raised=False)
-                if self.protocol.judge.warnings:
-                    self._note_breaches(defining_place(self._application.app))
+        try:
+            with anyio.CancelScope() as self._cancel_scope:
+                if self._cancelled:
+                    self._cancel_scope.cancel()
+                await self._call_application()
+        except RuntimeError as error:
+            self._give_loop_up()
+            self.error = error
         await take_cancellation(self.portal.is_trio)
         if self.portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
@@ -106,6 +101,27 @@ class Connection(Generic[P]):
                 await self.portal.generators.settle(self._iterated)
         self.ended = True
         self.notify()
+
+    async def _call_application(self) -> None:
+        __tracebackhide__ = True
+        try:
+            result = await self._application(self.scope, self._receive, self._send)
+        except BaseException as error:
+            self.protocol.finish(raised=True)
+            self._keep(error)
+        else:
+            self.protocol.note_result(result)
+            self.protocol.finish(raised=False)
+            if self.protocol.judge.warnings:
+                self._note_breaches(defining_place(self._application.app))
+
+    def _give_loop_up(self) -> None:
+        # Neither this task nor the group that it belongs to can come to its end any more; whoever
+        # waits for the loop is told why, and the next call has a new one.
+        self.portal.abandon(
+            f"the application left a cancel scope or a task group open when it was through "
+            f"({self.name}); leave each with the block that entered it"
+        )
 
     def _keep(self, error: BaseException) -> None:
         if self._cancelled and is_cancellation(error):
