@@ -8,6 +8,7 @@ from ._async_websocket import AsyncWebSocketSession
 from ._extras import Push
 from ._faults import leave_after
 from ._protocol._profiles import Profile
+from ._version import __version__ as __version__
 from .assertions import ASGIAssertions
 from .backends import on_backends
 from .case import ASGITestCase
@@ -25,9 +26,8 @@ from .exceptions import (
     WebSocketDisconnect,
 )
 from .mixin import ASGITestMixin
+from .transcript import Transcript
 from .websocket import WebSocketSession
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ASGIAdapter",
@@ -47,6 +47,7 @@ __all__ = [
     "Push",
     "RequestDeadlineExceeded",
     "TestClient",
+    "Transcript",
     "UnexpectedMessage",
     "WebSocketDenied",
     "WebSocketDisconnect",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter
@@ -31,6 +31,8 @@ from ._request import body_in_memory, scope_headers
 from ._websocket_connection import WebSocketConnection
 
 __all__ = ["ASGIAdapter", "RequestDeadlineExceeded"]
+
+_Adapter = TypeVar("_Adapter", bound="ASGIAdapter")
 
 #: What servers answer when an application fails before its response.
 _SERVER_ERROR_BODY = b"Internal Server Error"
@@ -64,7 +66,9 @@ class ASGIAdapter(BaseAdapter):
         self._use(run_application(app, resolved), resolved)
 
     @classmethod
-    def for_client(cls, running: RunningApplication, options: ClientOptions) -> ASGIAdapter:
+    def for_client(
+        cls: type[_Adapter], running: RunningApplication, options: ClientOptions
+    ) -> _Adapter:
         """Build the adapter of a client, which shares its application with other clients.
 
         :param running: the application and its event loop
@@ -273,6 +277,7 @@ class ASGIAdapter(BaseAdapter):
         connection = WebSocketConnection(
             portal, application, scope, protocol, f"the WebSocket ws{str(request.url)[4:]}"
         )
+        self._watch(connection)
         websocket = OpenedWebSocket(self._running, portal, connection, self._options, seconds)
         websocket.handshake()
         return self._handshake_response(request, kept_scope, websocket)
@@ -292,6 +297,9 @@ class ASGIAdapter(BaseAdapter):
         raw: Any = response.raw
         raw.websocket = websocket
         return response
+
+    def _watch(self, connection: WebSocketConnection) -> None:
+        """Look at a WebSocket before it begins."""
 
     # -- responses -----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -19,6 +19,7 @@ from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
 from ._protocol._lifespan import LifespanProtocol, LifespanState
+from ._protocol._messages import Message
 from ._protocol._rules import Judge, Strictness
 from ._protocol._scope import lifespan_scope
 from ._protocol._texts import shorten
@@ -38,6 +39,9 @@ from .exceptions import (
 # for the context lasts as long as the lifespan.
 _starting: ContextVar[int] = ContextVar("asgitest_starting", default=0)
 
+# Lifespans whose messages are kept; there is more than one if a loop had to be abandoned.
+_LIFESPANS = 8
+
 LIFESPAN_MODES = ("auto", "on", "off")
 #: The kinds of portals, by name.
 PORTALS: dict[str, type[Portal]] = {"thread": ThreadPortal, "inline": InlinePortal}
@@ -54,6 +58,7 @@ class RunningApplication:
     :param strictness: how strictly to judge its lifespan, and what it leaves behind
     :param portal: where the loop runs, a key of :data:`PORTALS`
     :ivar state: the lifespan's state, which every scope gets a copy of
+    :ivar lifespan_logs: messages of the last lifespans: when, in which direction, and which
     :ivar lifespan_error: what the application raised instead of supporting lifespans
     """
 
@@ -83,6 +88,7 @@ class RunningApplication:
         self._wants_lifespan = False
         self._lifespan: LifespanConnection | None = None
         self._open: dict[Connection[Any], bool] = {}
+        self.lifespan_logs: deque[Iterable[tuple[float, str, Message]]] = deque(maxlen=_LIFESPANS)
         self._dropped: weakref.WeakSet[Connection[Any]] = weakref.WeakSet()
         self._left_open: list[str] = []
         self._shared_loop: SharedLoop | None = None
@@ -183,6 +189,7 @@ class RunningApplication:
             LifespanProtocol(self.state, self.strictness),
             "the lifespan",
         )
+        self.lifespan_logs.append(lifespan.log)
         wait = Wait(self.timeout, "the application to answer lifespan.startup", lifespan)
         token = _starting.set(id(self))
         try:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ._body_text import cut, indent_json, readable
 from ._raw_response import describe_status
 from ._redirects import describe_redirect
-from ._response_content import decode, header_pairs, is_read, text_encodings
+from ._response_content import header_pairs, is_read, text_encodings
 from ._stacks import is_ours
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 _BODY_LIMIT = 2000
 # Characters of a request's body that a failure shows.
 _REQUEST_BODY_LIMIT = 500
-# All but line ends, tabulators, form feeds and the escapes of a terminal.
-_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
 def describe_exchange(response: Any) -> str:
@@ -60,10 +57,10 @@ def describe_body(response: Any) -> str:
     content: bytes = response.content
     if not content:
         return "The body is empty."
-    text = _readable(content, text_encodings(response))
+    text = readable(content, text_encodings(response))
     if text is None:
         return f"The body is binary: {len(content)} bytes, which begin with {content[:32]!r}"
-    return f"Body:\n{_cut(_indent_json(text), _BODY_LIMIT)}"
+    return f"Body:\n{cut(indent_json(text), _BODY_LIMIT)}"
 
 
 def describe_traceback(error: BaseException) -> str:
@@ -89,35 +86,14 @@ def _describe_request_body(body: Any) -> Iterable[str]:
     if not isinstance(body, bytes):
         yield "The request's body was streamed."
         return
-    text = _readable(body, ["utf-8"])
+    text = readable(body, ["utf-8"])
     if text is None:
         yield f"The request's body is binary: {len(body)} bytes, which begin with {body[:32]!r}"
     else:
-        yield f"Request body:\n{_cut(_indent_json(text), _REQUEST_BODY_LIMIT)}"
+        yield f"Request body:\n{cut(indent_json(text), _REQUEST_BODY_LIMIT)}"
 
 
 def _describe_hidden(error: BaseException | None) -> Iterable[str]:
     if error is not None:
         yield "The application raised, and raise_server_exceptions=False hid it:"
         yield describe_traceback(error)
-
-
-def _readable(content: bytes, encodings: list[str]) -> str | None:
-    text = decode(content, encodings)
-    return None if text is None or _CONTROL_CHARACTERS.search(text) else text
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    return f"{text[:limit]}\n... ({len(text) - limit} more characters)"
-
-
-def _indent_json(text: str) -> str:
-    try:
-        value = json.loads(text)
-        if isinstance(value, (dict, list)):
-            return json.dumps(value, indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        pass
-    return text

@@ -231,6 +231,10 @@ class OpenedWebSocket(Body):
         self._running.discard(self.connection)
         self._portal.post(self.connection.cancel)
 
+    def peek(self) -> bytes | None:
+        """Return no bytes: what follows an upgrade is not HTTP."""
+        return b""
+
     def next_piece(self) -> bytes:
         """Return the end: what follows an upgrade is not HTTP."""
         return b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http
 import http.client
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,10 @@ class Body:
         """
         raise NotImplementedError
 
+    def peek(self) -> bytes | None:
+        """Return the whole body and leave it there, ``None`` if it comes piece by piece."""
+        return None
+
     def close(self) -> None:
         """Tell the application that nobody reads on."""
         self.closed = True
@@ -58,6 +62,10 @@ class MemoryBody(Body):
         self._pieces = [b"".join(pieces)]
         self._error = error
 
+    def peek(self) -> bytes | None:
+        """Return all there is, and leave it there."""
+        return b"".join(self._pieces)
+
     def next_piece(self) -> bytes:
         """Return all there is, then ``b""`` or the error."""
         if self._pieces:
@@ -79,6 +87,7 @@ class RawResponse(HTTPResponse):
     :param http_version: ``"1.0"``, ``"1.1"`` or ``"2"``
     :param method: method of the request
     :ivar websocket: what the handshake of a WebSocket left, ``None`` for any other request
+    :ivar observer: called with each piece of the body as it is read, ``None`` for nobody
     """
 
     def __init__(
@@ -104,6 +113,7 @@ class RawResponse(HTTPResponse):
             request_method=method,
         )
         self.websocket: Any = None
+        self.observer: Callable[[bytes], None] | None = None
         self._source = body
         self._decoded = bytearray()
         self._has_fed_decoder = False
@@ -156,6 +166,10 @@ class RawResponse(HTTPResponse):
         """
         return next(self.stream(amt, decode_content), b"")
 
+    def peek(self) -> bytes | None:
+        """Return the whole body as it was sent, ``None`` if it comes piece by piece."""
+        return self._source.peek()
+
     def __del__(self) -> None:
         """Let go of a response that nobody closed, without waiting for the application."""
         source = getattr(self, "_source", None)
@@ -175,6 +189,8 @@ class RawResponse(HTTPResponse):
     def _next_decoded(self, decode_content: bool | None) -> bytes:
         piece = self._source.next_piece()
         self._at_end = not piece
+        if self.observer is not None:
+            self.observer(piece)
         if decode_content is None:
             decode_content = self.decode_content
         # A decoder that was given nothing has nothing to complain of (HTTP-FRAME-04).

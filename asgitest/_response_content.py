@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ._body_text import decode
+
 
 def header_pairs(response: Any) -> list[tuple[str, str]]:
     """Return the headers of a response, duplicates and their order kept where they are known.
@@ -74,20 +76,6 @@ def text_encodings(response: Any) -> list[str]:
     # Without a charset requests says latin-1, as an old RFC did; what is UTF-8 is meant so.
     encodings = [response.encoding] if named else ["utf-8", response.encoding]
     return [encoding for encoding in encodings if encoding]
-
-
-def decode(content: bytes, encodings: list[str]) -> str | None:
-    """Return bytes as text in the first encoding that fits, ``None`` if none does.
-
-    :param content: the bytes
-    :param encodings: names of encodings, unknown ones too
-    """
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return None
 
 
 def _refuse_constant(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import anyio
@@ -49,6 +50,7 @@ class WebSocketProgress(NamedTuple):
 class WebSocketConnection(Connection[WebSocketProtocol]):
     """One WebSocket.
 
+    :ivar observer: called with each message that passes, and whether the client sent it
     :ivar mailbox: messages for the test, the application's close included. The test's thread takes
         from its left without a hop, and says so with :meth:`note_taken`
     """
@@ -65,6 +67,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
     ) -> None:
         super().__init__(portal, application, scope, protocol, name)
         self.mailbox: deque[Message] = deque()
+        self.observer: Callable[[bool, Message], None] = _observe_nothing
         self._accepted: WebSocketProgress | None = None
         self._body: list[bytes] = []
         self._is_read = True
@@ -147,6 +150,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         :param event: a ``websocket.receive``, or whatever a test wants to feed (ERR-02)
         """
         self.protocol.add_event(event)
+        self.observer(True, event)
         self._has_unanswered = True
         self.notify()
 
@@ -156,7 +160,10 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         :param code: code of the close
         :param reason: reason of the close
         """
+        was_over = self.protocol.disconnected or self.protocol.closed
         self.protocol.disconnect(code, reason)
+        if not was_over:
+            self.observer(True, {"type": "websocket.disconnect", "code": code, "reason": reason})
         self.notify()
 
     def note_taken(self, message: Message) -> None:
@@ -184,6 +191,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             # One that waits in receive() beside its work is told at once, as by a server.
             self._has_unanswered = not self._receivers
         elif self._is_read and (is_close or message_type == "websocket.send"):
+            self.observer(False, message)
             self._sent_cost += _cost(message)
             self.mailbox.append(message)
 
@@ -211,6 +219,10 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             violation=protocol.violation,
             error=self.error,
         )
+
+
+def _observe_nothing(is_sent: bool, message: Message) -> None:
+    """Let a message pass that nobody looks at."""
 
 
 def _cost(message: Message) -> int:

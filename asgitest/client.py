@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from ._adapter import ASGIAdapter, run_application
+from ._adapter import run_application
 from ._application import RunningApplication
 from ._input import check_cookies, check_data, check_subprotocols
 from ._options import (
@@ -25,10 +25,12 @@ from ._options import (
 from ._portal import Portal
 from ._protocol._profiles import Profile
 from ._protocol._texts import shorten
+from ._recording import RecordingAdapter
 from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
 from ._session import InProcessSession
 from .exceptions import ASGITestError, add_note
+from .transcript import Transcript
 from .websocket import WebSocketSession
 
 __all__ = ["TestClient"]
@@ -94,6 +96,7 @@ class TestClient(InProcessSession):
     :raises ValueError: if an option has a value that cannot be
     :ivar app: the application
     :ivar base_url: what relative URLs are joined to
+    :ivar transcript: what the client exchanged
     """
 
     # The name begins as the names of test classes do, which pytest collects.
@@ -167,7 +170,10 @@ class TestClient(InProcessSession):
         self._add_headers(header_pairs(options.headers))
         if options.cookies is not None:
             self.cookies.update(options.cookies)
-        adapter = ASGIAdapter.for_client(running, options)
+        # A client that never runs the lifespan has none to tell of.
+        self.transcript = Transcript(lifespans=running.lifespan_logs if parent is None else ())
+        adapter = RecordingAdapter.for_client(running, options)
+        adapter.record(self, self.transcript)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 

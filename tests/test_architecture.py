@@ -17,7 +17,7 @@ FOLDER = Path(asgitest.__file__).parent
 
 #: Each module of the package, by layer. A module imports from its own layer and from lower ones.
 LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("exceptions", frozenset({"exceptions"})),
+    ("exceptions", frozenset({"_version", "exceptions"})),
     (
         "protocol",
         frozenset(
@@ -91,18 +91,29 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_adapter",
                 "_async_client",
                 "_async_websocket",
+                "_body_text",
+                "_curl",
                 "_exchange",
                 "_extras",
                 "_failure",
                 "_input",
                 "_faults",
+                "_exchange_store",
+                "_har",
+                "_har_file",
+                "_masking",
                 "_opened_websocket",
                 "_options",
                 "_raw_response",
+                "_recorded",
+                "_recorded_content",
+                "_recording",
                 "_redirects",
                 "_request",
                 "_session",
+                "_transcript_text",
                 "client",
+                "transcript",
                 "websocket",
             }
         ),

@@ -1,0 +1,64 @@
+"""A recorded request as a command line of curl."""
+
+from __future__ import annotations
+
+import shlex
+
+from ._masking import mask_body, mask_headers, mask_url
+from ._recorded import RecordedExchange
+from ._recorded_content import header_texts, header_value, request_text
+from .exceptions import ASGITestError
+
+# What curl makes of the URL and the body itself.
+_OWN_HEADERS = {"host", "content-length", "transfer-encoding"}
+
+
+def curl_command(exchange: RecordedExchange) -> str:
+    """Return the command line that makes a request again, for a POSIX shell.
+
+    :param exchange: the exchange whose request it is
+    :raises ASGITestError: if its body was streamed, or was too long to be kept
+    """
+    words = ["curl", *_method(exchange), mask_url(exchange.url)]
+    headers = header_texts(exchange.request_headers)
+    for name, value in mask_headers(headers):
+        if name.lower() not in _OWN_HEADERS:
+            # So curl writes a header without a value; with a colon it would leave it out.
+            words += ["--header", f"{name}: {value}" if value else f"{name};"]
+    content = _content(exchange)
+    if not content:
+        return shlex.join(words)
+    content_type = header_value(headers, "content-type")
+    if not content_type:
+        # Else curl says that it is a form.
+        words += ["--header", "Content-Type:"]
+    text = request_text(exchange)
+    if text is None:
+        return f"printf {_octal(content)} | {shlex.join([*words, '--data-binary', '@-'])}"
+    # An at sign has no meaning to this one.
+    return shlex.join([*words, "--data-raw", mask_body(text, content_type)])
+
+
+def _method(exchange: RecordedExchange) -> list[str]:
+    if exchange.method == "HEAD":
+        return ["--head"]
+    has_body = exchange.request_body is not None and exchange.request_body.size
+    return [] if exchange.method == ("POST" if has_body else "GET") else ["-X", exchange.method]
+
+
+def _content(exchange: RecordedExchange) -> bytes:
+    body = exchange.request_body
+    name = f"{exchange.method} {exchange.url}"
+    if body is None:
+        raise ASGITestError(f"there is no command line for {name}, for its body was streamed")
+    if not body.is_whole:
+        raise ASGITestError(
+            f"there is no command line for {name}, for of the {body.size} bytes of its body only "
+            f"{len(body.content)} were kept"
+        )
+    return body.content
+
+
+def _octal(content: bytes) -> str:
+    # What every shell's printf knows, and three digits, so that none that follows belongs to it.
+    return "'" + "".join(f"\\{byte:03o}" for byte in content) + "'"

@@ -1,0 +1,97 @@
+"""The adapter of a client, which records what it exchanges."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from ._adapter import ASGIAdapter
+from ._protocol._texts import shorten
+from ._recorded import RecordedExchange, RecordedMessages
+from ._request import HeaderPairs, body_in_memory
+from ._websocket_connection import WebSocketConnection
+
+if TYPE_CHECKING:
+    from .transcript import Transcript
+
+
+class RecordingAdapter(ASGIAdapter):
+    """An adapter that records in a transcript what it sends, and what comes of it."""
+
+    def record(self, session: requests.Session, transcript: Transcript) -> None:
+        """Begin to record.
+
+        :param session: the session whose cookies the requests have
+        :param transcript: where to
+        """
+        # A cycle would keep the application's loop alive until somebody collects it.
+        self._session = weakref.ref(session)
+        self._transcript = transcript
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Run the application for a request, and record that.
+
+        :param request: a prepared request
+        :param stream: whether to return at the start of the response
+        :param timeout: seconds for every single wait; ``None`` takes the adapter's own
+        :param verify: ignored
+        :param cert: ignored
+        :param proxies: ignored
+        :return: the response
+        """
+        __tracebackhide__ = True
+        exchange = self._begin(request)
+        try:
+            response = super().send(request, stream, timeout, verify, cert, proxies)
+            _note_response(exchange, response)
+        except BaseException as error:
+            exchange.error = shorten(error)
+            raise
+        finally:
+            exchange.end()
+            self._transcript.add(exchange)
+        return response
+
+    def _begin(self, request: requests.PreparedRequest) -> RecordedExchange:
+        headers = request.headers
+        session = self._session()
+        cookies = session.cookies if session is not None else ()
+        return RecordedExchange(
+            str(request.method),
+            str(request.url),
+            list(headers.pairs if isinstance(headers, HeaderPairs) else headers.items()),
+            body_in_memory(request),
+            self._options.http_version,
+            list(cookies) if len(cookies) else (),
+        )
+
+    def _watch(self, connection: WebSocketConnection) -> None:
+        connection.observer = RecordedMessages()
+
+
+def _note_response(exchange: RecordedExchange, response: Any) -> None:
+    raw = response.raw
+    content = raw.peek()
+    exchange.answer(response.status_code, response.raw_headers, content)
+    if content is None:
+        raw.observer = exchange.response_body.add
+    if response.server_exception is not None:
+        exchange.error = shorten(response.server_exception)
+    websocket = raw.websocket
+    if websocket is not None:
+        if websocket.is_open:
+            exchange.upgrade(websocket.connection.observer)
+        if websocket.hidden_error is not None:
+            exchange.error = shorten(websocket.hidden_error)
+    response.recorded = exchange

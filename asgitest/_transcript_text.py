@@ -1,0 +1,121 @@
+"""Recorded exchanges as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ._body_text import cut, indent_json, readable
+from ._protocol._texts import shorten
+from ._raw_response import describe_status
+from ._recorded import RecordedBody, RecordedExchange, RecordedLifespan, RecordedMessage
+from ._recorded_content import header_texts, request_text, response_content, response_text
+
+# Characters of a body that are shown.
+_BODY_LIMIT = 2000
+# What every request says, or every handshake, and nobody wants to read each time.
+_USUAL_HEADERS = {
+    ("accept", "*/*"),
+    ("connection", "keep-alive"),
+    ("user-agent", "testclient"),
+}
+_USUAL_NAMES = {"accept-encoding", "sec-websocket-key", "sec-websocket-version"}
+
+
+def describe_entry(entry: RecordedExchange | RecordedLifespan, start: float) -> str:
+    """Return an entry of a transcript as text.
+
+    :param entry: the entry
+    :param start: what times count from, on the monotonic clock
+    """
+    moment = f"{entry.began - start:.3f} s"
+    if isinstance(entry, RecordedLifespan):
+        fields = "".join(
+            f" {key}={shorten(value)}" for key, value in entry.message.items() if key != "type"
+        )
+        return f"{moment}  {entry.direction} {entry.message.get('type')}{fields}"
+    return f"{moment}  {describe_exchange(entry, start)}"
+
+
+def describe_exchange(exchange: RecordedExchange, start: float) -> str:
+    """Return an exchange as text: the request, the response, the messages of a WebSocket.
+
+    :param exchange: the exchange
+    :param start: what the times of messages count from, on the monotonic clock
+    """
+    return "\n".join(
+        [
+            f"{exchange.method} {exchange.shown_url}",
+            *_request_lines(exchange),
+            *_response_lines(exchange),
+            *_message_lines(exchange, start),
+        ]
+    )
+
+
+def summarize(exchange: RecordedExchange) -> str:
+    """Return an exchange as one line.
+
+    :param exchange: the exchange
+    """
+    outcome = "no response" if exchange.status is None else describe_status(exchange.status)
+    raised = "" if exchange.error is None else f", raised {exchange.error}"
+    return f"{exchange.method} {exchange.shown_url}: {outcome}{raised}"
+
+
+def _request_lines(exchange: RecordedExchange) -> Iterator[str]:
+    for name, value in header_texts(exchange.request_headers):
+        lower = name.lower()
+        is_handshake = lower in ("connection", "upgrade") and exchange.messages is not None
+        if (lower, value) not in _USUAL_HEADERS and lower not in _USUAL_NAMES and not is_handshake:
+            yield f"  {name}: {value}"
+    body = exchange.request_body
+    if body is None:
+        yield "The request's body was streamed."
+    elif body.size:
+        yield _describe_body("Request body", request_text(exchange), body.content, body)
+
+
+def _response_lines(exchange: RecordedExchange) -> Iterator[str]:
+    if exchange.status is not None:
+        yield f"Response: {describe_status(exchange.status)}, after {exchange.duration:.3f} s"
+        for name, value in header_texts(exchange.response_headers):
+            yield f"  {name}: {value}"
+    else:
+        yield f"No response, after {exchange.duration:.3f} s"
+    body = exchange.response_body
+    if body.size:
+        yield _describe_body("Body", response_text(exchange), response_content(exchange), body)
+    if exchange.error is not None:
+        yield f"The application raised, or broke a rule: {exchange.error}"
+
+
+def _describe_body(title: str, text: str | None, content: bytes, body: RecordedBody) -> str:
+    shown = None if text is None else readable(text.encode("utf-8", "replace"), ["utf-8"])
+    if shown is None:
+        description = f"{title}: binary, {body.size} bytes, which begin with {content[:32]!r}"
+    else:
+        description = f"{title}:\n{cut(indent_json(shown), _BODY_LIMIT)}"
+    if body.is_whole:
+        return description
+    return f"{description}\n({len(body.content)} of {body.size} bytes were kept)"
+
+
+def _message_lines(exchange: RecordedExchange, start: float) -> Iterator[str]:
+    if exchange.messages is None:
+        return
+    if exchange.messages.dropped:
+        yield f"  ({exchange.messages.dropped} older messages were not kept)"
+    for message in exchange.messages.listed():
+        yield f"  {message.moment - start:.3f} s  {_describe_message(message)}"
+
+
+def _describe_message(message: RecordedMessage) -> str:
+    payload: Any = message.payload
+    if message.code is not None:
+        who = "the test" if message.is_sent else "the application"
+        reason = f", reason {payload!r}" if payload else ""
+        return f"{who} closed: code {message.code}{reason}"
+    direction = "sent" if message.is_sent else "received"
+    missing = "" if len(payload) == message.size else f"... ({message.size} in all)"
+    return f"{direction} {shorten(payload, 500)}{missing}"
