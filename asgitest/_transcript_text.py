@@ -53,16 +53,6 @@ def describe_exchange(exchange: RecordedExchange, start: float) -> str:
     )
 
 
-def summarize(exchange: RecordedExchange) -> str:
-    """Return an exchange as one line.
-
-    :param exchange: the exchange
-    """
-    outcome = "no response" if exchange.status is None else describe_status(exchange.status)
-    raised = "" if exchange.error is None else f", raised {exchange.error}"
-    return f"{exchange.method} {exchange.shown_url}: {outcome}{raised}"
-
-
 def _request_lines(exchange: RecordedExchange) -> Iterator[str]:
     for name, value in header_texts(exchange.request_headers):
         lower = name.lower()

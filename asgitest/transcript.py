@@ -25,7 +25,7 @@ TRANSCRIPT_LIMIT = 256 * 1024
 class Transcript:
     """The last exchanges of a client, the oldest first, and its lifespan messages.
 
-    A test finds it as :attr:`asgitest.TestClient.transcript`. As text, by ``str()``, it tells what
+    A test finds it as ``client.transcript``. As text, by ``str()``, it tells what
     was sent and what came, with the seconds since the client was made.
 
     It takes at most 256 KiB: of a body 16 KiB are kept, of a WebSocket's messages the last 32 KiB,

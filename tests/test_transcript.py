@@ -12,11 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jsonschema
+import requests
 
-from asgitest import ASGITestError, TestClient
-from asgitest._masking import mask_body, mask_json, mask_url
+from asgitest import ASGITestError, TestClient, WebSocketDenied, transcript
+from asgitest._har_file import HARFile, process_path
+from asgitest._masking import mask_body, mask_headers, mask_json, mask_url
 from asgitest._recorded import BODY_LIMIT, MESSAGES_LIMIT
 from asgitest.transcript import TRANSCRIPT_LIMIT
 
@@ -45,12 +48,16 @@ async def talk(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/denied":
         await send({"type": "websocket.close"})
         return
+    if scope["path"] == "/fail":
+        await send({"type": "websocket.close"})
+        raise RuntimeError("no room")
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
         if event.get("text") == "bye":
             await send({"type": "websocket.close", "code": 4001, "reason": "told to"})
             return
-        await send({**event, "type": "websocket.send"})
+        if "other" not in event:
+            await send({**event, "type": "websocket.send"})
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -66,6 +73,11 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
         raise RuntimeError("no room")
     if scope["path"] == "/cookie":
         headers.append((b"set-cookie", COOKIE))
+    if scope["path"] == "/odd":
+        headers += [
+            (b"set-cookie", b"a=1; Expires=never; Max-Age=1"),
+            (b"content-encoding", b"gzip"),
+        ]
     if scope["path"] == "/zipped":
         headers.append((b"content-encoding", b"gzip"))
         body = gzip.compress(body)
@@ -139,6 +151,25 @@ class TextTest(TranscriptTestCase):
             r"  \d+\.\d{3} s  the test closed: code 1000",
         )
         self.assertIn("the application closed: code 4001, reason 'told to'", text)
+
+    def test_odd_event(self) -> None:
+        """An event that is no message is shown as it is."""
+        with self.client.websocket_connect("/chat") as session:
+            session.send({"type": "websocket.receive", "other": 1})
+
+        self.assertIn("'other': 1", str(self.transcript))
+
+    def test_denial(self) -> None:
+        """A handshake that is denied shows the denial, and what was raised behind it."""
+        client = self.client.new_client(raise_server_exceptions=False)
+        with self.assertRaises(WebSocketDenied), client.websocket_connect("/denied"):
+            pass
+        with self.assertRaises(WebSocketDenied), client.websocket_connect("/fail"):
+            pass
+
+        text = str(client.transcript)
+        self.assertIn("Response: 403 Forbidden", text)
+        self.assertIn("RuntimeError('no room')", text)
 
     def test_failure(self) -> None:
         """An exchange whose application raises is kept, too, with what it raised."""
@@ -307,6 +338,53 @@ class ArchiveTest(TranscriptTestCase):
         self.assertEqual("RuntimeError('no room')", failed["_error"])
         self.assertIn("streamed", streamed["request"]["postData"]["comment"])
 
+    def test_odd_cookies_and_codings(self) -> None:
+        """An expiry that is none is left out, and a content coding that cannot be undone stays."""
+        with self.assertRaises(requests.exceptions.ContentDecodingError):
+            self.client.post("/odd", data=b"no gzip")
+
+        (entry,) = self.entries()
+        self.assertEqual([{"name": "a", "value": "***"}], entry["response"]["cookies"])
+        self.assertEqual("no gzip", entry["response"]["content"]["text"])
+
+    def test_many_messages(self) -> None:
+        """An archive tells how many messages are missing."""
+        with self.client.websocket_connect("/chat") as session:
+            for _ in range(40):
+                session.send_text("x" * 1000)
+                session.receive_text()
+
+        (entry,) = self.entries()
+        self.assertRegex(entry["comment"], r"^\d+ older messages were not kept$")
+
+    def test_file(self) -> None:
+        """What clients exchange is written once it is asked for, and a forked process forgets."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "run")
+            file = HARFile()
+            with (
+                mock.patch.dict(os.environ, ASGITEST_HAR=path),
+                mock.patch.object(transcript, "har_file", file),
+                mock.patch("atexit.register") as register,
+            ):
+                self.client.new_client().get("/1")
+                self.client.new_client().get("/2")
+            register.assert_called_once_with(file.write)
+            file.write()
+            written = process_path(path)
+            self.assertEqual(f"run.{os.getpid()}.har", written.name)
+            archive = json.loads(written.read_text(encoding="utf-8"))
+            written.unlink()
+            file.clear()
+            file.write()
+            self.assertFalse(written.exists())
+        self.assertEqual(2, len(archive["log"]["entries"]))
+
+    def test_no_file(self) -> None:
+        """Without the variable, nothing is kept for a file."""
+        with mock.patch.dict(os.environ, ASGITEST_HAR=""):
+            self.assertIsNone(HARFile().store())
+
     def test_file_of_a_process(self) -> None:
         """ASGITEST_HAR has each process write its exchanges to a file of its own."""
         program = (
@@ -367,6 +445,15 @@ class CommandLineTest(TranscriptTestCase):
         self.assertEqual(["--header", "Content-Type:", "--data-raw", "@it's"], words[-4:])
         self.assertNotIn("-X", words)
 
+    def test_one_of_several(self) -> None:
+        """The command line of an earlier exchange can be had."""
+        for path in ("/1", "/2"):
+            self.client.get(path)
+
+        command = self.transcript.to_curl(self.transcript.exchanges[0])
+
+        self.assertIn("http://testserver/1", command)
+
     def test_binary_body(self) -> None:
         """A binary body comes from the shell's printf, byte for byte."""
         body = bytes(range(256)) + b"%s\\"
@@ -403,6 +490,25 @@ class MaskingTest(CleanTestCase):
         ):
             with self.subTest(text):
                 self.assertEqual(masked, mask_json(text))
+
+    def test_json(self) -> None:
+        """Members of JSON are masked at any depth; what has no secret stays as it is written."""
+        secret = '{"users": [{"password": ["a"], "name": "ada"}]}'
+        for kind in ("application/json", "application/problem+json; charset=utf-8"):
+            with self.subTest(kind):
+                masked = mask_body(secret, kind)
+                self.assertEqual('{"users": [{"password": "***", "name": "ada"}]}', masked)
+        for kept in ('{"a":1}', '["token"]'):
+            self.assertEqual(kept, mask_body(kept, "application/json"))
+        self.assertEqual(secret, mask_body(secret, "text/plain"))
+
+    def test_headers(self) -> None:
+        """Headers with URLs are masked as URLs are, and those with the name of a secret whole."""
+        headers = [("Location", "/in?token=1"), ("X-API-Key", "1"), ("Authorization", "1")]
+
+        masked = [value for _, value in mask_headers(headers)]
+
+        self.assertEqual(["/in?token=***", "***", "***"], masked)
 
     def test_multipart(self) -> None:
         """A field of a form with files is masked, and the others are not."""
