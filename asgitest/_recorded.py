@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 #: Bytes that are kept of a body.
@@ -111,21 +112,19 @@ class RecordedExchange:
     :ivar duration: seconds until the response was there, or its start if it was streamed
     :ivar method: method of the request
     :ivar url: its URL
-    :ivar request_headers: its headers, list of ``(name, value)``, each text or bytes
+    :ivar request_headers: its headers, list of ``(bytes, bytes)``, as the application saw them
     :ivar request_body: its body, ``None`` if that was streamed
     :ivar status: status of the response, ``None`` without one
     :ivar response_headers: its headers, list of ``(bytes, bytes)``
     :ivar response_body: its body, as far as it was read
     :ivar http_version: ``"1.0"``, ``"1.1"`` or ``"2"``
     :ivar error: what was raised instead of a response, or hidden behind one, as text
-    :ivar cookies: the cookies that the client had at its beginning
     :ivar messages: the messages of a WebSocket that was accepted, else ``None``
     :ivar cost: bytes that it may take
     """
 
     __slots__ = (
         "began",
-        "cookies",
         "cost",
         "duration",
         "error",
@@ -144,27 +143,32 @@ class RecordedExchange:
         self,
         method: str,
         url: str,
-        headers: Sequence[tuple[Any, Any]],
         body: bytes | None,
-        http_version: str = "1.1",
-        cookies: Sequence[Any] = (),
+        http_version: str,
     ) -> None:
         self.began = time.monotonic()
         self.duration = 0.0
         self.method = method
         self.url = url
-        self.request_headers = headers
+        self.request_headers: Sequence[tuple[bytes, bytes]] = ()
         self.request_body = None if body is None else RecordedBody(body)
         self.http_version = http_version
-        self.cookies = cookies
         self.status: int | None = None
-        self.response_headers: list[tuple[bytes, bytes]] = []
-        self.response_body = RecordedBody()
+        self.response_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.response_body = _NO_BODY
         self.error: str | None = None
         self.messages: RecordedMessages | None = None
-        self.cost = _EXCHANGE_COST + len(url) + _headers_cost(headers)
+        self.cost = _EXCHANGE_COST + len(url)
         if body is not None:
             self.cost += min(len(body), BODY_LIMIT)
+
+    def note_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Note the headers of the request.
+
+        :param headers: as the application was given them
+        """
+        self.request_headers = headers
+        self.cost += _headers_cost(headers)
 
     @property
     def time(self) -> float:
@@ -176,7 +180,7 @@ class RecordedExchange:
         self.duration = time.monotonic() - self.began
 
     def answer(
-        self, status: int, headers: list[tuple[bytes, bytes]], content: bytes | None
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], content: bytes | None
     ) -> None:
         """Note the response.
 
@@ -189,6 +193,7 @@ class RecordedExchange:
         self.cost += _headers_cost(headers)
         if content is None:
             # What may come of it counts from now on.
+            self.response_body = RecordedBody()
             self.cost += BODY_LIMIT
         else:
             self.response_body = RecordedBody(content)
@@ -229,11 +234,11 @@ class RecordedLifespan:
         return self.began + _EPOCH
 
 
-def _headers_cost(headers: Sequence[tuple[Any, Any]]) -> int:
-    size = 0
-    for name, value in headers:
-        size += len(name) + len(value)
-    return size
+_NO_BODY = RecordedBody()
+
+
+def _headers_cost(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    return sum(map(len, chain.from_iterable(headers)))
 
 
 def _recorded(is_sent: bool, message: dict[str, Any]) -> RecordedMessage:

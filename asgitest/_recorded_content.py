@@ -52,7 +52,7 @@ def response_content(exchange: RecordedExchange) -> bytes:
     raw = RawResponse(
         MemoryBody([body.content]),
         status=exchange.status or 200,
-        headers=exchange.response_headers,
+        headers=list(exchange.response_headers),
         http_version=exchange.http_version,
         method=exchange.method,
     )

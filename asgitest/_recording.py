@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import requests
 from ._adapter import ASGIAdapter
 from ._protocol._texts import shorten
 from ._recorded import RecordedExchange, RecordedMessages
-from ._request import HeaderPairs, body_in_memory
+from ._request import body_in_memory, scope_headers
 from ._websocket_connection import WebSocketConnection
 
 if TYPE_CHECKING:
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 class RecordingAdapter(ASGIAdapter):
     """An adapter that records in a transcript what it sends, and what comes of it."""
 
-    def record(self, session: requests.Session, transcript: Transcript) -> None:
+    def record(self, transcript: Transcript) -> None:
         """Begin to record.
 
-        :param session: the session whose cookies the requests have
         :param transcript: where to
         """
-        # A cycle would keep the application's loop alive until somebody collects it.
-        self._session = weakref.ref(session)
         self._transcript = transcript
 
     def send(
@@ -57,6 +54,9 @@ class RecordingAdapter(ASGIAdapter):
             _note_response(exchange, response)
         except BaseException as error:
             exchange.error = shorten(error)
+            with contextlib.suppress(ValueError):
+                # Those that were refused can hardly be shown.
+                exchange.note_headers(scope_headers(request))
             raise
         finally:
             exchange.end()
@@ -64,16 +64,11 @@ class RecordingAdapter(ASGIAdapter):
         return response
 
     def _begin(self, request: requests.PreparedRequest) -> RecordedExchange:
-        headers = request.headers
-        session = self._session()
-        cookies = session.cookies if session is not None else ()
         return RecordedExchange(
             str(request.method),
             str(request.url),
-            list(headers.pairs if isinstance(headers, HeaderPairs) else headers.items()),
             body_in_memory(request),
             self._options.http_version,
-            list(cookies) if len(cookies) else (),
         )
 
     def _watch(self, connection: WebSocketConnection) -> None:
@@ -83,6 +78,8 @@ class RecordingAdapter(ASGIAdapter):
 def _note_response(exchange: RecordedExchange, response: Any) -> None:
     raw = response.raw
     content = raw.peek()
+    # They exist already, and are what the application was given.
+    exchange.note_headers(response.scope["headers"])
     exchange.answer(response.status_code, response.raw_headers, content)
     if content is None:
         raw.observer = exchange.response_body.add

@@ -19,7 +19,7 @@ _USUAL_HEADERS = {
     ("connection", "keep-alive"),
     ("user-agent", "testclient"),
 }
-_USUAL_NAMES = {"accept-encoding", "sec-websocket-key", "sec-websocket-version"}
+_USUAL_NAMES = {"accept-encoding", "host", "sec-websocket-key", "sec-websocket-version"}
 
 
 def describe_entry(entry: RecordedExchange | RecordedLifespan, start: float) -> str:

@@ -173,7 +173,7 @@ class TestClient(InProcessSession):
         # A client that never runs the lifespan has none to tell of.
         self.transcript = Transcript(lifespans=running.lifespan_logs if parent is None else ())
         adapter = RecordingAdapter.for_client(running, options)
-        adapter.record(self, self.transcript)
+        adapter.record(self.transcript)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 
