@@ -252,6 +252,8 @@ class StepwiseTask:
             if step is None:
                 if innermost_scope() is not innermost:
                     self._error = _left_open(self._name)
+                    # Sooner or later that ends the loop, too; this way it is told of by its cause.
+                    self._portal.abandon(str(self._error))
                 break
             self._running = step
             await step.run()
