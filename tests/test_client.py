@@ -25,7 +25,7 @@ from asgitest import (
     RequestDeadlineExceeded,
     TestClient,
 )
-from tests.base import CleanTestCase
+from tests.base import CleanTestCase, running_threads
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -220,14 +220,14 @@ class ConstructorTest(CleanTestCase):
     def test_starts_nothing(self) -> None:
         """Building a client starts no thread; the first use does."""
         self.use_thread("an inline client has no thread at all")
-        before = threading.active_count()
+        before = running_threads()
         client = self.new_client(hello)
 
-        self.assertEqual(before, threading.active_count())
+        self.assertEqual(set(), running_threads() - before)
 
         client.get("/")
 
-        self.assertLess(before, threading.active_count())
+        self.assertEqual(1, len(running_threads() - before))
 
     def test_every_backend(self) -> None:
         """The backend is the one that was asked for."""

@@ -37,7 +37,7 @@ from asgitest import (
     ProtocolError,
     TestClient,
 )
-from tests.base import CleanTestCase
+from tests.base import CleanTestCase, running_threads
 
 Message = dict[str, Any]
 
@@ -966,9 +966,9 @@ class BlockTest(CleanTestCase):
 
     def test_no_loop_before_it_is_needed(self) -> None:
         """A client that was never used has no thread, and can be closed."""
-        before = threading.active_count()
+        before = running_threads()
         client = TestClient(WellBehaved())
-        self.assertEqual(before, threading.active_count())
+        self.assertEqual(set(), running_threads() - before)
         client.close()
 
     def test_collected_client(self) -> None:
