@@ -84,19 +84,19 @@ class AsyncMethods(ASGITestMixin):
         self.addAsyncCleanup(context.leave)
         return value
 
-    # -- what unittest calls -------------------------------------------------------------------
+    # -- the parts of a test -------------------------------------------------------------------
 
-    def _callSetUp(self) -> None:
+    def _run_set_up(self) -> None:
         if self._keeps_base_methods:
-            super()._callSetUp()  # type: ignore[misc]
+            super()._run_set_up()
             return
         self.setUp()
         if type(self).asyncSetUp is not AsyncMethods.asyncSetUp:
             self._run_step("asyncSetUp", self.asyncSetUp)
 
-    def _callTestMethod(self, method: Callable[[], Any]) -> None:
+    def _run_test_method(self, method: Callable[[], Any]) -> None:
         if self._keeps_base_methods:
-            super()._callTestMethod(method)  # type: ignore[misc]
+            super()._run_test_method(method)
             return
         name = self._testMethodName
         result = self._run_here_or_on_loop(name, method)
@@ -108,17 +108,17 @@ class AsyncMethods(ASGITestMixin):
         self._check_awaited()
         self._has_passed = True
 
-    def _callTearDown(self) -> None:
+    def _run_tear_down(self) -> None:
         if self._keeps_base_methods:
-            super()._callTearDown()  # type: ignore[misc]
+            super()._run_tear_down()
             return
         if type(self).asyncTearDown is not AsyncMethods.asyncTearDown:
             self._run_step("asyncTearDown", self.asyncTearDown)
         self.tearDown()
 
-    def _callCleanup(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def _run_cleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         if self._keeps_base_methods:
-            super()._callCleanup(function, *args, **kwargs)  # type: ignore[misc]
+            super()._run_cleanup(function, *args, **kwargs)
         elif isinstance(function, _OnLoop):
             self._run_step(_name_of(function.function), function.function, *args, **kwargs)
         else:
@@ -131,7 +131,7 @@ class AsyncMethods(ASGITestMixin):
         return isinstance(self, unittest.IsolatedAsyncioTestCase)
 
     def _run_here_or_on_loop(
-        self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any
+        self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
         """Call a function in this thread; what it returns, if a coroutine, runs on the loop."""
         result = function(*args, **kwargs)
@@ -144,7 +144,9 @@ class AsyncMethods(ASGITestMixin):
             if inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
                 result.close()
 
-    def _run_step(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _run_step(
+        self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
         step = Step(name, function, *args, **kwargs)
         if self._task is None or not self._task.usable:
             # Of a task that ended, its deadline passed; what remains to be done runs in a new one.

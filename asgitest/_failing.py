@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._descriptions import describe_exchange, describe_session
+from ._shown_exchanges import note_shown
 from .exceptions import DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -21,14 +22,19 @@ else:
 __unittest = True
 
 
-def fail(case: unittest.TestCase, msg: Any, text: str) -> NoReturn:
+def fail(case: unittest.TestCase, msg: Any, text: str, *shown: Any) -> NoReturn:
     """Fail with a text.
 
     :param case: the test case
     :param msg: what the test wants to be said beside it, or instead
     :param text: what is wrong
+    :param shown: responses whose exchange the text shows
     """
-    raise case.failureException(case._formatMessage(msg, text))
+    error = case.failureException(case._formatMessage(msg, text))
+    # With longMessage off, the test's own words may have taken its place.
+    if text in str(error):
+        note_shown(error, *shown)
+    raise error
 
 
 def fail_exchange(case: unittest.TestCase, msg: Any, problem: str, response: Any) -> NoReturn:
@@ -39,7 +45,7 @@ def fail_exchange(case: unittest.TestCase, msg: Any, problem: str, response: Any
     :param problem: what was expected, and what came
     :param response: a :class:`requests.Response`
     """
-    fail(case, msg, f"{problem}\n\n{describe_exchange(response)}")
+    fail(case, msg, f"{problem}\n\n{describe_exchange(response)}", response)
 
 
 def fail_session(
@@ -52,7 +58,7 @@ def fail_session(
     :param problem: what was expected, and what came
     :param session: the session, which was entered
     """
-    fail(case, msg, f"{problem}\n\n{describe_session(session)}")
+    fail(case, msg, f"{problem}\n\n{describe_session(session)}", session.response)
 
 
 def fail_late(case: unittest.TestCase, msg: Any, problem: str, error: DeadlineExceeded) -> NoReturn:

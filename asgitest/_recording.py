@@ -12,7 +12,9 @@ from ._adapter import ASGIAdapter
 from ._protocol._texts import shorten
 from ._recorded import RecordedExchange, RecordedMessages
 from ._request import body_in_memory, scope_headers
+from ._shown_exchanges import note_shown
 from ._websocket_connection import WebSocketConnection
+from .exceptions import DeadlineExceeded
 
 if TYPE_CHECKING:
     from .transcript import Transcript
@@ -54,6 +56,8 @@ class RecordingAdapter(ASGIAdapter):
             _note_response(exchange, response)
         except BaseException as error:
             exchange.error = shorten(error)
+            if isinstance(error, DeadlineExceeded):
+                note_shown(error, exchange)
             with contextlib.suppress(ValueError):
                 # Those that were refused can hardly be shown.
                 exchange.note_headers(scope_headers(request))

@@ -76,7 +76,7 @@ class Step:
     """
 
     def __init__(
-        self, name: str, function: Callable[..., Any], *args: Any, **keywords: Any
+        self, name: str, function: Callable[..., Any], /, *args: Any, **keywords: Any
     ) -> None:
         self.name = name
         self.error: BaseException | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._body_text import cut, indent_json, readable
 from ._protocol._texts import shorten
@@ -11,8 +11,25 @@ from ._raw_response import describe_status
 from ._recorded import RecordedBody, RecordedExchange, RecordedLifespan, RecordedMessage
 from ._recorded_content import header_texts, request_text, response_content, response_text
 
-# Characters of a body that are shown.
-_BODY_LIMIT = 2000
+
+class Detail(NamedTuple):
+    """How much of an exchange is shown.
+
+    :ivar body: characters of a body
+    :ivar line: characters of the URL, and of the value of a header
+    :ivar messages: messages of a WebSocket, the last ones; ``None`` for all
+    :ivar raised: what the reader knows to have been raised, as :func:`shorten` shows it
+    """
+
+    body: int = 2000
+    line: int = 8000
+    messages: int | None = None
+    raised: str | None = None
+
+
+_ALL = Detail()
+# Characters of a URL that a summary has room for.
+_URL_LIMIT = 200
 # What every request says, or every handshake, and nobody wants to read each time.
 _USUAL_HEADERS = {
     ("accept", "*/*"),
@@ -37,66 +54,87 @@ def describe_entry(entry: RecordedExchange | RecordedLifespan, start: float) -> 
     return f"{moment}  {describe_exchange(entry, start)}"
 
 
-def describe_exchange(exchange: RecordedExchange, start: float) -> str:
+def describe_exchange(exchange: RecordedExchange, start: float, detail: Detail = _ALL) -> str:
     """Return an exchange as text: the request, the response, the messages of a WebSocket.
 
     :param exchange: the exchange
     :param start: what the times of messages count from, on the monotonic clock
+    :param detail: how much of it to show
     """
     return "\n".join(
         [
-            f"{exchange.method} {exchange.shown_url}",
-            *_request_lines(exchange),
-            *_response_lines(exchange),
-            *_message_lines(exchange, start),
+            f"{exchange.method} {_cut_line(exchange.shown_url, detail.line)}",
+            *_request_lines(exchange, detail),
+            *_response_lines(exchange, detail),
+            *_message_lines(exchange, start, detail),
         ]
     )
 
 
-def _request_lines(exchange: RecordedExchange) -> Iterator[str]:
+def summarize_exchange(exchange: RecordedExchange) -> str:
+    """Return an exchange in one line.
+
+    :param exchange: the exchange
+    """
+    came = "no response" if exchange.status is None else describe_status(exchange.status)
+    return f"{exchange.method} {_cut_line(exchange.shown_url, _URL_LIMIT)}: {came}"
+
+
+def _cut_line(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} in all)"
+
+
+def _request_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:
     for name, value in header_texts(exchange.request_headers):
         lower = name.lower()
         is_handshake = lower in ("connection", "upgrade") and exchange.messages is not None
         if (lower, value) not in _USUAL_HEADERS and lower not in _USUAL_NAMES and not is_handshake:
-            yield f"  {name}: {value}"
+            yield f"  {name}: {_cut_line(value, detail.line)}"
     body = exchange.request_body
     if body is None:
         yield "The request's body was streamed."
     elif body.size:
-        yield _describe_body("Request body", request_text(exchange), body.content, body)
+        yield _describe_body("Request body", request_text(exchange), body.content, body, detail)
 
 
-def _response_lines(exchange: RecordedExchange) -> Iterator[str]:
+def _response_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:
     if exchange.status is not None:
         yield f"Response: {describe_status(exchange.status)}, after {exchange.duration:.3f} s"
         for name, value in header_texts(exchange.response_headers):
-            yield f"  {name}: {value}"
+            yield f"  {name}: {_cut_line(value, detail.line)}"
     else:
         yield f"No response, after {exchange.duration:.3f} s"
     body = exchange.response_body
     if body.size:
-        yield _describe_body("Body", response_text(exchange), response_content(exchange), body)
-    if exchange.error is not None:
+        content = response_content(exchange)
+        yield _describe_body("Body", response_text(exchange), content, body, detail)
+    if exchange.error is not None and exchange.error != detail.raised:
         yield f"The application raised, or broke a rule: {exchange.error}"
 
 
-def _describe_body(title: str, text: str | None, content: bytes, body: RecordedBody) -> str:
+def _describe_body(
+    title: str, text: str | None, content: bytes, body: RecordedBody, detail: Detail
+) -> str:
     shown = None if text is None else readable(text.encode("utf-8", "replace"), ["utf-8"])
     if shown is None:
         description = f"{title}: binary, {body.size} bytes, which begin with {content[:32]!r}"
     else:
-        description = f"{title}:\n{cut(indent_json(shown), _BODY_LIMIT)}"
+        description = f"{title}:\n{cut(indent_json(shown), detail.body)}"
     if body.is_whole:
         return description
     return f"{description}\n({len(body.content)} of {body.size} bytes were kept)"
 
 
-def _message_lines(exchange: RecordedExchange, start: float) -> Iterator[str]:
+def _message_lines(exchange: RecordedExchange, start: float, detail: Detail) -> Iterator[str]:
     if exchange.messages is None:
         return
+    messages = exchange.messages.listed()
     if exchange.messages.dropped:
         yield f"  ({exchange.messages.dropped} older messages were not kept)"
-    for message in exchange.messages.listed():
+    if detail.messages is not None and len(messages) > detail.messages:
+        yield f"  ({len(messages) - detail.messages} older messages are not shown)"
+        messages = messages[-detail.messages :]
+    for message in messages:
         yield f"  {message.moment - start:.3f} s  {_describe_message(message)}"
 
 

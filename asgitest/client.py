@@ -29,6 +29,7 @@ from ._recording import RecordingAdapter
 from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
 from ._session import InProcessSession
+from ._shown_exchanges import note_shown
 from .exceptions import ASGITestError, add_note
 from .transcript import Transcript
 from .websocket import WebSocketSession
@@ -243,6 +244,12 @@ class TestClient(InProcessSession):
             self._children.clear()
 
     @property
+    def clients(self) -> list[TestClient]:
+        """The clients of the running application, in the order in which they were made."""
+        first = self._parent or self
+        return [first, *first._children]
+
+    @property
     def running(self) -> RunningApplication:
         """What all clients of the application share."""
         return self._running
@@ -335,6 +342,7 @@ class TestClient(InProcessSession):
             return super().send(request, **kwargs)
         except requests.TooManyRedirects as error:
             error.args = (describe_chain(error),)
+            note_shown(error, error.response)
             raise
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import unittest
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ._failing_case import TellingCase
 from ._options import DEFAULT_TIMEOUT, ClientOptions, build_options
 from ._scopes import ClassScope, build_class_scope, needs_class_scope
 from .backends import add_variants, backend_of, reason_to_skip
@@ -41,14 +42,8 @@ _OPTIONS = (
     "scope",
 )
 
-# It stands in front of a test case, and its methods call those behind it.
-if TYPE_CHECKING:
-    _Base = unittest.TestCase
-else:
-    _Base = object
 
-
-class ASGITestMixin(_Base):
+class ASGITestMixin(TellingCase):
     """A client to an ASGI application for any ``unittest.TestCase``, as ``self.asgi_client``.
 
     It stands in front of the base class, and takes no name that Django's test cases have a use
@@ -100,7 +95,6 @@ class ASGITestMixin(_Base):
 
     # Set in the classes beside one that asks for several backends.
     _variant_backend: str | None = None
-    _client: TestClient | None = None
     _class_scope: ClassScope | None = None
     # What the client is called in the class at hand.
     _client_name = "asgi_client"

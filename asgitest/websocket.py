@@ -14,6 +14,7 @@ from ._opened_websocket import OpenedWebSocket
 from ._options import CLIENT_TIMEOUT, check_timeout
 from ._protocol._texts import shorten
 from ._protocol._websocket import WebSocketState
+from ._shown_exchanges import note_shown
 from .exceptions import (
     ASGITestError,
     DeadlineExceeded,
@@ -121,6 +122,8 @@ class WebSocketSession:
         try:
             yield
         except BaseException as leaving_error:
+            if isinstance(leaving_error, DeadlineExceeded):
+                note_shown(leaving_error, self.response)
             # What went wrong in the block came first, and explains more.
             if error is None or not isinstance(leaving_error, Exception):
                 raise
@@ -250,8 +253,9 @@ class WebSocketSession:
         __tracebackhide__ = True
         try:
             yield
-        except DeadlineExceeded:
+        except DeadlineExceeded as error:
             self._timed_out = True
+            note_shown(error, self.response)
             raise
         except BaseException:
             if websocket.has_failed:

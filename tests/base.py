@@ -117,15 +117,18 @@ class CleanTestCase(unittest.TestCase):
         return client
 
 
-_TIME = re.compile(r"^  \d+\.\d{3} s(?=  +(?:received|sent) )", re.MULTILINE)
+_TIME = re.compile(
+    r"^  \d+\.\d{3} s(?=  +(?:received|sent|the test|the application) )", re.MULTILINE
+)
+_TIME_OF_EXCHANGE = re.compile(r"^\d+\.\d{3} s  |(?<=, after )\d+\.\d{3}(?= s$)", re.MULTILINE)
 
 
 def without_times(text: str) -> str:
-    """Return a text without the times at which messages were received and sent.
+    """Return a text without the times of exchanges and of the messages of WebSockets.
 
-    :param text: any text that shows messages
+    :param text: any text that shows them
     """
-    return _TIME.sub("", text)
+    return _TIME_OF_EXCHANGE.sub("", _TIME.sub("", text))
 
 
 def running_threads() -> set[threading.Thread]:

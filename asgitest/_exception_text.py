@@ -1,0 +1,51 @@
+"""Text that is added to an exception on its way to whoever shows it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, cast
+
+
+def text_of(error: BaseException) -> str:
+    """Return what is shown of an exception beside its type, ``""`` if it cannot tell.
+
+    :param error: the exception
+    """
+    try:
+        text = str(error)
+    except Exception:
+        return ""
+    return "\n".join([text, *getattr(error, "__notes__", ())])
+
+
+def append_text(error: BaseException, text: str) -> None:
+    """Have a text shown behind what an exception says, by unittest and pytest alike.
+
+    :param error: the exception, which nobody will look into any more
+    :param text: what to show
+    """
+    if sys.version_info < (3, 11) and not hasattr(error, "add_note"):
+        amend(error, text)
+        return
+    cast(Any, error).add_note(text)
+
+
+def amend(error: BaseException, text: str) -> None:
+    """Have a text be the end of what an exception says; one that says its own words stays.
+
+    :param error: the exception
+    :param text: what to show
+    """
+    args = error.args
+    error.args = (_Amended(f"{text_of(error)}\n{text}"),)
+    if not text_of(error).endswith(text):
+        error.args = args
+
+
+class _Amended(str):
+    """Text that is the same for ``repr``, by which a ``KeyError`` shows its key."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
