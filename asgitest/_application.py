@@ -14,7 +14,6 @@ from typing import Any
 from ._backend import is_cancellation
 from ._calls import Wait
 from ._connection import Connection
-from ._inline_portal import InlinePortal
 from ._interface import ASGIApplication
 from ._lifespan_connection import LifespanConnection, LifespanProgress
 from ._portal import Portal
@@ -43,8 +42,6 @@ _starting: ContextVar[int] = ContextVar("asgitest_starting", default=0)
 _LIFESPANS = 8
 
 LIFESPAN_MODES = ("auto", "on", "off")
-#: The kinds of portals, by name.
-PORTALS: dict[str, type[Portal]] = {"thread": ThreadPortal, "inline": InlinePortal}
 
 
 class RunningApplication:
@@ -56,7 +53,7 @@ class RunningApplication:
     :param lifespan: ``"auto"``, ``"on"`` or ``"off"``
     :param timeout: deadline of each wait in seconds, ``None`` for none
     :param strictness: how strictly to judge its lifespan, and what it leaves behind
-    :param portal: where the loop runs, a key of :data:`PORTALS`
+    :param portal: where the loop runs, ``"thread"`` or ``"inline"``
     :ivar state: the lifespan's state, which every scope gets a copy of
     :ivar lifespan_logs: messages of the last lifespans: when, in which direction, and which
     :ivar lifespan_error: what the application raised instead of supporting lifespans
@@ -138,7 +135,7 @@ class RunningApplication:
     def _new_portal(self) -> Portal:
         if self._shared_loop is not None:
             return self._shared_loop.portal()
-        portal = PORTALS[self.portal_kind](self.backend, self.backend_options, self.timeout)
+        portal = portal_class(self.portal_kind)(self.backend, self.backend_options, self.timeout)
         portal.start()
         # Nobody has to call close(): when the client is collected, its loop ends by itself.
         self._finalizer = weakref.finalize(self, portal.post_stop)
@@ -440,6 +437,19 @@ def _failure(connection: Connection[Any], raises: bool) -> BaseException | None:
 
 def _unclosed(connection: Connection[Any]) -> str:
     return f"{connection.name} was left open; use it in a with block"
+
+
+def portal_class(kind: str) -> type[Portal]:
+    """Return the class of a kind of portal.
+
+    :param kind: ``"thread"`` or ``"inline"``
+    """
+    if kind == "thread":
+        return ThreadPortal
+    # Few ask for it, and what it takes to interrupt a loop is a module of its own.
+    from ._inline_portal import InlinePortal
+
+    return InlinePortal
 
 
 def check_lifespan_mode(lifespan: str) -> str:

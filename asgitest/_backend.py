@@ -1,17 +1,23 @@
-"""What differs between asyncio and trio, as far as anyio does not level it."""
+"""What differs between asyncio and trio, as far as anyio does not level it.
+
+Each function imports the library that it asks: a test run has one of them, and whoever only
+imports this package, none.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import math
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
+
+if TYPE_CHECKING:
+    import asyncio
 
 try:
     from sniffio import current_async_library_cvar as _current_library
@@ -28,6 +34,8 @@ def is_cancellation(error: BaseException) -> bool:
 
     :param error: what was raised
     """
+    import asyncio
+
     return isinstance(error, asyncio.CancelledError) or (
         type(error).__name__ == "Cancelled" and type(error).__module__.startswith("trio")
     )
@@ -41,7 +49,11 @@ async def take_cancellation(backend_is_trio: bool) -> None:
 
     :param backend_is_trio: whether there is no such thing, for trio cancels by scopes alone
     """
-    if not backend_is_trio and getattr(asyncio.current_task(), "_must_cancel", False):
+    if backend_is_trio:
+        return
+    import asyncio
+
+    if getattr(asyncio.current_task(), "_must_cancel", False):
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
 
@@ -56,6 +68,8 @@ def running_loop(backend: str) -> tuple[object, Callable[..., object]]:
 
         token = trio.lowlevel.current_trio_token()
         return token, token.run_sync_soon
+    import asyncio
+
     loop = asyncio.get_running_loop()
     return loop, loop.call_soon_threadsafe
 
@@ -66,6 +80,8 @@ def new_asyncio_loop(options: Mapping[str, Any]) -> asyncio.AbstractEventLoop:
     :param options: anyio's options for asyncio
     :raises ImportError: if uvloop is asked for and not installed
     """
+    import asyncio
+
     factory = options.get("loop_factory")
     if factory is None and options.get("use_uvloop"):
         factory = importlib.import_module("uvloop").new_event_loop
@@ -79,6 +95,8 @@ def loop_in_this_thread() -> str:
     """Return the name of the library whose loop runs in this thread, ``""`` for none."""
     if _current_trio_task() is not None:
         return "trio"
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -108,6 +126,8 @@ def notice_tasks(backend: str, note: Callable[[Any], None]) -> None:
 
         trio.lowlevel.add_instrument(_Instrument(note))  # type: ignore[arg-type]
         return
+    import asyncio
+
     loop = asyncio.get_running_loop()
     # That of a loop factory of the user's comes first.
     create: Any = loop.get_task_factory() or _create_task
@@ -121,6 +141,8 @@ def notice_tasks(backend: str, note: Callable[[Any], None]) -> None:
 
 
 def _create_task(loop: Any, coro: Any, **options: Any) -> Any:
+    import asyncio
+
     return asyncio.Task(coro, loop=loop, **options)
 
 
@@ -140,6 +162,8 @@ async def cancel_tasks(tasks: Collection[int]) -> None:
     :param tasks: their ids
     """
     if tasks and _current_trio_task() is None:
+        import asyncio
+
         cancelled = [task for task in asyncio.all_tasks() if id(task) in tasks]
         for task in cancelled:
             task.cancel()
@@ -154,6 +178,8 @@ def innermost_scope() -> object:
     task = _current_trio_task()
     if task is not None:
         return getattr(task, "_cancel_status", None)
+    import asyncio
+
     states = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", {})
     return getattr(states.get(asyncio.current_task()), "cancel_scope", None)
 
@@ -200,12 +226,16 @@ class PolicyKeeper:
     def save(self) -> None:
         """Remember the policy, before the loop is made."""
         if self._is_needed:  # pragma: no cover - anyio 3
+            import asyncio
+
             self._lock.acquire()
             self._policy = asyncio.get_event_loop_policy()
 
     def restore(self) -> None:
         """Put the policy back, once the loop is made; again, this does nothing."""
         if self._policy is not None:  # pragma: no cover - anyio 3
+            import asyncio
+
             asyncio.set_event_loop_policy(self._policy)
             self._policy = None
             self._lock.release()

@@ -7,9 +7,8 @@ import inspect
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import anyio
 
@@ -40,8 +39,7 @@ class Subject(Protocol):
         """Wait until the subject has ended."""
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """One wait of a thread for something on the loop.
 
     :ivar seconds: deadline in seconds, ``None`` for no deadline

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from ._exchange_store import ExchangeStore
-from ._har import har_archive
 from ._version import __version__
 
 #: Bytes that the exchanges of a process may take.
@@ -41,6 +40,8 @@ class HARFile:
         for path, store in self._stores.items():
             exchanges = store.listed()
             if exchanges:
+                from ._har import har_archive
+
                 archive = json.dumps(har_archive(exchanges, __version__))
                 process_path(path).write_text(archive, encoding="utf-8")
 

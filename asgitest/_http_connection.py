@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import anyio
 
 from ._connection import Connection
-from ._files import FileReader, unreadable
 from ._interface import ASGIApplication
 from ._portal import Portal
 from ._protocol._headers import Headers
@@ -205,6 +204,9 @@ class HTTPConnection(Connection[HTTPProtocol]):
     async def _send_file(self, message: Message) -> None:
         """Send a file, in parts that are read as there is room for them (HTTP-BODY-08)."""
         __tracebackhide__ = True
+        # Few applications send files, and nobody else waits for this to be imported.
+        from ._files import FileReader, unreadable
+
         try:
             async with FileReader(message) as reader:
                 more = True

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from ._asyncio_engine import AsyncioEngine
 from ._backend import loop_in_this_thread
 from ._calls import Answer
 from ._interruptions import Interruptions, LoopBlocked
@@ -103,7 +102,10 @@ class InlinePortal(Portal):
         self._served.post_by(self._engine.post)
 
     def _new_engine(self) -> Engine:
+        # Each imports its library, and a run has one of them.
         if self._backend == "asyncio":
+            from ._asyncio_engine import AsyncioEngine
+
             return AsyncioEngine(self._options, self.generators)
         if self._backend != "trio":
             raise LookupError(f"No such backend: {self._backend}")

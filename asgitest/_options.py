@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ._application import check_lifespan_mode
@@ -55,8 +53,7 @@ NO_DEADLINE = Marker("no deadline")
 _BUILT_IN_TIMEOUT = 10.0
 
 
-@dataclass(frozen=True)
-class ClientOptions:
+class ClientOptions(NamedTuple):
     """The options of one client; :class:`asgitest.TestClient` tells what each is for."""
 
     base_url: str = "http://testserver"
@@ -91,8 +88,7 @@ class ClientOptions:
         backend = self.backend
         if backend is None and self.backend_options is None:
             backend = os.environ.get("ASGITEST_BACKEND")
-        options = dataclasses.replace(
-            self,
+        options = self._replace(
             backend=backend or "asyncio",
             portal=self.portal or os.environ.get("ASGITEST_PORTAL") or "thread",
             timeout=_environment_timeout()
@@ -168,11 +164,11 @@ def replace_options(options: ClientOptions, **overrides: Any) -> ClientOptions:
     :param overrides: values by name
     :raises TypeError: if there is no option of a name
     """
-    known = [field.name for field in dataclasses.fields(ClientOptions)]
+    known = ClientOptions._fields
     for name in overrides:
         if name not in known:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
-    return dataclasses.replace(options, **overrides)
+    return options._replace(**overrides)
 
 
 def check_timeout(timeout: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ._application import PORTALS
+from ._application import portal_class
 from ._options import ClientOptions
 from ._shared_loop import SharedLoop
 from .client import TestClient
@@ -78,7 +78,7 @@ def build_class_scope(case: SharingCase) -> ClassScope:
     options = case.client_options()
     return ClassScope(
         loop=SharedLoop(
-            PORTALS[str(options.portal)],
+            portal_class(str(options.portal)),
             str(options.backend),
             options.backend_options,
             options.timeout,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures.thread
 import gc
 import inspect
 import linecache
@@ -162,9 +161,13 @@ def has_local(thread: threading.Thread, name: str, value: object) -> bool:
 
 def _idle_files() -> frozenset[str]:
     """Return the files that the whole stack of a worker thread without work lies in."""
-    modules = [threading, queue, concurrent.futures.thread]
-    for name in ("anyio._backends._asyncio", "trio._core._thread_cache"):
-        # Not imported for this: a loop that has worker threads has done so.
+    modules = [threading, queue]
+    # Not imported for this: a loop that has worker threads has done so.
+    for name in (
+        "concurrent.futures.thread",
+        "anyio._backends._asyncio",
+        "trio._core._thread_cache",
+    ):
         modules += [sys.modules[name]] if name in sys.modules else []
     return frozenset(str(module.__file__) for module in modules)
 

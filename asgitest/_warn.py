@@ -7,9 +7,8 @@ import sys
 import traceback
 import warnings
 from collections import deque
-from dataclasses import dataclass
 from types import FrameType, FunctionType, MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._stacks import is_ours
 from .exceptions import ASGIWarning, ProtocolError
@@ -34,8 +33,7 @@ def warn(text: str, category: type[Warning]) -> None:
     warnings.warn(text, category, stacklevel=level)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A line of code, as :func:`warnings.warn_explicit` wants to know it.
 
     :ivar filename: the file
@@ -50,8 +48,7 @@ class Place:
     module_globals: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Breach:
+class Breach(NamedTuple):
     """A breach of a rule that is accepted with a warning.
 
     :ivar error: what the application did

@@ -1,4 +1,7 @@
-"""``Transcript``: what a client exchanged with its application."""
+"""``Transcript``: what a client exchanged with its application.
+
+Every client has one and few tests read it: what only reading takes is imported by then.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ._curl import curl_command
 from ._exchange_store import ExchangeStore
-from ._har import har_archive
 from ._har_file import har_file
 from ._recorded import RecordedExchange, RecordedLifespan
-from ._transcript_text import describe_entry
 from ._version import __version__
 from .exceptions import ASGITestError
 
@@ -77,6 +77,8 @@ class Transcript:
         return True
 
     def __str__(self) -> str:
+        from ._transcript_text import describe_entry
+
         entries = [describe_entry(entry, self.began) for entry in self]
         return "\n\n".join(entries) or "Nothing was exchanged so far."
 
@@ -88,6 +90,8 @@ class Transcript:
 
         Credentials, cookies and fields such as passwords are masked.
         """
+        from ._har import har_archive
+
         return json.dumps(har_archive(self, __version__), indent=2)
 
     def to_curl(self, exchange: RecordedExchange | None = None) -> str:
@@ -103,6 +107,8 @@ class Transcript:
             if not exchanges:
                 raise ASGITestError("there is no command line, for no request was made so far")
             exchange = exchanges[-1]
+        from ._curl import curl_command
+
         return curl_command(exchange)
 
 

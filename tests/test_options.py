@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import math
 import os
@@ -88,7 +87,7 @@ class ResolvedTest(unittest.TestCase):
         options.resolved()
 
         self.assertIs(DEFAULT_TIMEOUT, options.timeout)
-        with self.assertRaises(dataclasses.FrozenInstanceError):
+        with self.assertRaises(AttributeError):
             options.timeout = 5  # type: ignore[misc]
 
     def test_good_values(self) -> None:
@@ -220,7 +219,7 @@ class TimeoutTest(unittest.TestCase):
 class SignaturesTest(unittest.TestCase):
     """The options are the same wherever they are given."""
 
-    FIELDS = {field.name for field in dataclasses.fields(ClientOptions)}
+    FIELDS = set(ClientOptions._fields)
 
     def test_client(self) -> None:
         """The client takes each option by its name, and nothing else but the application."""
@@ -232,9 +231,9 @@ class SignaturesTest(unittest.TestCase):
     def test_defaults(self) -> None:
         """The client's defaults are those of the options."""
         parameters = inspect.signature(TestClient).parameters
-        for field in dataclasses.fields(ClientOptions):
-            with self.subTest(field.name):
-                self.assertEqual(field.default, parameters[field.name].default)
+        for name, default in ClientOptions._field_defaults.items():
+            with self.subTest(name):
+                self.assertEqual(default, parameters[name].default)
 
     def test_case(self) -> None:
         """The test case has a class attribute for each option."""
@@ -248,9 +247,9 @@ class SignaturesTest(unittest.TestCase):
         async def application(scope: Any, receive: Any, send: Any) -> None:
             raise NotImplementedError
 
-        for field in dataclasses.fields(ClientOptions):
-            with self.subTest(field.name):
-                ASGIAdapter(application, **{field.name: field.default})
+        for name, default in ClientOptions._field_defaults.items():
+            with self.subTest(name):
+                ASGIAdapter(application, **{name: default})
 
 
 class MarkerTest(unittest.TestCase):

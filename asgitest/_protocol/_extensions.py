@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ._tls import check_tls
 
@@ -32,8 +32,7 @@ FOR_TESTS = frozenset({"http.response.debug", "http.response.template"})
 _ENCRYPTED_SCHEMES = ("https", "wss")
 
 
-@dataclass(frozen=True)
-class Announcement:
+class Announcement(NamedTuple):
     """What one client announces.
 
     :ivar http: names and contents on HTTP scopes
@@ -41,8 +40,8 @@ class Announcement:
     :ivar tls: content of the ``tls`` extension, ``None`` without it
     """
 
-    http: Mapping[str, Content] = field(default_factory=dict)
-    websocket: Mapping[str, Content] = field(default_factory=dict)
+    http: Mapping[str, Content] = MappingProxyType({})
+    websocket: Mapping[str, Content] = MappingProxyType({})
     tls: Content | None = None
 
     def on(self, scope_type: str, scheme: str) -> dict[str, dict[str, Any]]:

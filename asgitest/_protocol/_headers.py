@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import ProtocolError
 from ._rule import Verdict
@@ -27,8 +26,7 @@ _PLAIN_VALUE = re.compile(rb"(?![ \t])[^\r\n\x00]*(?<![ \t])")
 _MOST_HEADERS = 2**17
 
 
-@dataclass(frozen=True)
-class HeaderRules:
+class HeaderRules(NamedTuple):
     """Ids of the rules that one message type's headers are held to.
 
     :ivar shape: what the iterable and its items have to be

@@ -7,8 +7,7 @@ machine that takes it does.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import ProtocolError
 from ._extension_fields import amount, file_path, links, open_file, url_path
@@ -115,8 +114,7 @@ _body = _byte_string("HTTP-BODY-02")
 _payload = _byte_string("WS-SEND-02", expected="bytes or None")
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One key of a message.
 
     :ivar key: the key
@@ -137,8 +135,7 @@ class Field:
         return list(self.default) if isinstance(self.default, tuple) else self.default
 
 
-@dataclass(frozen=True)
-class MessageType:
+class MessageType(NamedTuple):
     """One row of the table.
 
     :ivar scope_type: type of the scope that the message belongs to

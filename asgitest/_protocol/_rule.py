@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Verdict(enum.Enum):
@@ -19,8 +19,7 @@ class Verdict(enum.Enum):
     PROVIDED = "P"
 
 
-@dataclass(frozen=True)
-class Clause:
+class Clause(NamedTuple):
     """One part of a rule that has a verdict of its own.
 
     :ivar verdict: what the client does by default when it is not kept
@@ -33,8 +32,7 @@ class Clause:
     acceptance: str | None = None
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule.
 
     :ivar id: its id, such as ``"HTTP-START-05"``

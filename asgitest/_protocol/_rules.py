@@ -5,9 +5,8 @@ A rule id that the state machines name has to be in :data:`RULES`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..exceptions import ProtocolError
 from ._general_rules import CALL_RULES, EVENT_RULES, EXTENSION_RULES, SCOPE_RULES
@@ -37,8 +36,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-@dataclass(frozen=True)
-class Strictness:
+class Strictness(NamedTuple):
     """How strictly a client judges.
 
     :ivar strict: whether what is usually accepted, with a warning or without, is an error
@@ -117,6 +115,9 @@ def check_ignored(rule_ids: object) -> frozenset[str]:
 
 
 def _near(rule_id: str) -> str:
+    # Nobody but who misspells a rule waits for it to be imported.
+    import difflib
+
     matches = difflib.get_close_matches(rule_id.upper(), RULES, n=3)
     return f"; there is {', '.join(matches)}" if matches else "; the page Rules lists them all"
 

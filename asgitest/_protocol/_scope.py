@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -26,8 +26,7 @@ _NO_HANDSHAKE_IN_HTTP_2 = _NOT_IN_HTTP_2 | {b"sec-websocket-key"}
 _ANNOUNCED = announce(None, FOR_TESTS | DEFAULT.http_extensions | DEFAULT.websocket_extensions)
 
 
-@dataclass(frozen=True)
-class ScopeOptions:
+class ScopeOptions(NamedTuple):
     """What the scopes of one client have in common.
 
     :ivar root_path: where the application is mounted; given on as it is (SC-08)
@@ -49,7 +48,7 @@ class ScopeOptions:
     server_address: tuple[str, int | None] | None = None
     extensions: Announcement = _ANNOUNCED
     profile: Profile = DEFAULT
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = MappingProxyType({})
 
 
 def http_scope(

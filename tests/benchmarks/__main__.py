@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from . import memory, suite
+from . import imports, memory, suite
 from .contenders import FLOORS, PEERS, Contender, asgitest
 from .measure import measure
 from .report import table, write_json, write_plot
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the medians to a file")
     parser.add_argument("--svg", type=Path, help="draw the ratios")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
+    parser.add_argument("--import", dest="imports", action="store_true", help="measure imports")
     parser.add_argument("--suite", action="store_true", help="measure a suite of tests instead")
     options = parser.parse_args()
     kinds = [
@@ -34,6 +35,8 @@ def main() -> None:
     ]
     if options.memory:
         print("\n".join(memory.report(*kind) for kind in kinds))
+    elif options.imports:
+        print(imports.table(imports.medians(options.rounds)))
     elif options.suite:
         run_suites(kinds)
     else:
