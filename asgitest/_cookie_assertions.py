@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from ._cookies import SetCookie, check_attributes, cookies_of, find_problems
+from ._cookies import check_attributes, cookies_of, find_problems
 from ._failing import TestCaseMixin, fail_exchange
+from ._set_cookie import SetCookie
 
 # unittest leaves the frames of modules that say this out of a failure's traceback.
 __unittest = True

@@ -1,51 +1,20 @@
-"""The cookies that a response sets, with their attributes."""
+"""The cookies that a response sets, compared with what is expected of them."""
 
 from __future__ import annotations
 
 import datetime
-import email.utils
-import re
 from collections.abc import Iterator, Mapping
-from http.cookies import SimpleCookie
-from typing import Any, NamedTuple
+from typing import Any
 
 from ._expectations import check_expectation, describe_expectation, matches_text
 from ._protocol._texts import shorten
 from ._response_content import header_pairs, values_of
+from ._set_cookie import SetCookie, parse_cookie, parse_date
 
 #: Attributes that have no value.
 FLAGS = ("secure", "httponly", "partitioned")
 #: Attributes that have one, by the names that keyword arguments can have.
 VALUED = ("domain", "expires", "max_age", "path", "priority", "samesite")
-
-
-class SetCookie(NamedTuple):
-    """A cookie as a response sets it (RFC 6265, section 5.2).
-
-    :ivar name: its name
-    :ivar value: its value, as it was sent
-    :ivar attributes: its attributes by their names in lower case, ``""`` for one without value
-    """
-
-    name: str
-    value: str
-    attributes: dict[str, str]
-
-    @property
-    def plain_value(self) -> str:
-        """The value without the quotes and escapes in which Python's own library sends it."""
-        value: str = SimpleCookie().value_decode(self.value)[0]
-        return value
-
-    @property
-    def is_deleted(self) -> bool:
-        """Whether the client is told to forget it: it has expired when it arrives."""
-        if "max-age" in self.attributes:
-            # Of the two this one counts.
-            age = self.attributes["max-age"]
-            return age.lstrip("-").isdecimal() and int(age) <= 0
-        expires = parse_date(self.attributes.get("expires", ""))
-        return expires is not None and expires <= datetime.datetime.now(datetime.timezone.utc)
 
 
 def cookies_of(response: Any) -> list[SetCookie]:
@@ -64,20 +33,6 @@ def cookies_of(response: Any) -> list[SetCookie]:
             cookies.pop((cookie.name, domain, path), None)
             cookies[cookie.name, domain, path] = cookie
     return list(cookies.values())
-
-
-def parse_cookie(line: str) -> SetCookie:
-    """Return what one line of Set-Cookie sets.
-
-    :param line: the value of the header
-    """
-    pair, *rest = line.split(";")
-    name, _, value = pair.partition("=")
-    attributes = {}
-    for attribute in rest:
-        key, _, content = attribute.partition("=")
-        attributes[key.strip().lower()] = content.strip()
-    return SetCookie(name.strip(), value.strip(), attributes)
 
 
 def check_attributes(attributes: Mapping[str, Any]) -> None:
@@ -132,10 +87,6 @@ _WORDS = {
 }
 
 
-# The older form of a date (RFC 6265, section 5.1.1, takes it), which email.utils does not know.
-_DASHED_DATE = re.compile(r"\b(\d\d?)-(\w{3})-(\d{2,4})\b")
-
-
 def _is_attribute(name: str, came: str, expected: Any) -> bool:
     if isinstance(expected, datetime.datetime):
         return parse_date(came) == expected.astimezone(datetime.timezone.utc).replace(microsecond=0)
@@ -147,17 +98,3 @@ def _is_attribute(name: str, came: str, expected: Any) -> bool:
         # RFC 6265, section 5.2.3: a leading dot has no meaning.
         came, expected = came.lstrip("."), str(expected).lstrip(".")
     return came.lower() == str(expected).lower()
-
-
-def parse_date(text: str) -> datetime.datetime | None:
-    """Return a date of HTTP, ``None`` for what is none.
-
-    :param text: the date, also in the older form with dashes
-    """
-    try:
-        date = email.utils.parsedate_to_datetime(_DASHED_DATE.sub(r"\1 \2 \3", text))
-    except (TypeError, ValueError, IndexError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=datetime.timezone.utc)
-    return date.astimezone(datetime.timezone.utc)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ._body_text import cut, indent_json, readable
 from ._raw_response import describe_status
-from ._redirects import describe_redirect
+from ._redirects import redirect_lines
 from ._response_content import header_pairs, is_read, text_encodings
 from ._stacks import is_ours
+from ._withheld import describe_cookies
 
 if TYPE_CHECKING:
     from .websocket import WebSocketSession
@@ -30,10 +31,11 @@ def describe_exchange(response: Any) -> str:
     parts = [f"{request.method} {request.url}", *_describe_request_body(request.body)]
     if response.history:
         parts.append("Redirects:")
-        parts += [f"  {describe_redirect(redirect)}" for redirect in response.history]
+        parts += [f"  {line}" for one in response.history for line in redirect_lines(one)]
     parts.append(f"Response: {describe_status(response.status_code)}")
     parts += [f"  {name}: {value}" for name, value in header_pairs(response)]
     parts.append(describe_body(response))
+    parts += describe_cookies(response)
     return "\n".join([*parts, *_describe_hidden(getattr(response, "server_exception", None))])
 
 
@@ -42,7 +44,8 @@ def describe_session(session: WebSocketSession) -> str:
 
     :param session: a session that was entered
     """
-    return "\n".join([session.describe(), *_describe_hidden(session.server_exception)])
+    cookies = describe_cookies(session.response)
+    return "\n".join([session.describe(), *cookies, *_describe_hidden(session.server_exception)])
 
 
 def describe_body(response: Any) -> str:

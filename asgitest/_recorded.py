@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
+from ._withheld import WithheldCookie
+
 #: Bytes that are kept of a body.
 BODY_LIMIT = 16 * 1024
 #: Bytes that are kept of the messages of a WebSocket, the oldest go first.
@@ -113,6 +115,8 @@ class RecordedExchange:
     :ivar method: method of the request
     :ivar url: its URL
     :ivar request_headers: its headers, list of ``(bytes, bytes)``, as the application saw them
+    :ivar withheld: the cookies that the client had and did not send, list of
+        :class:`WithheldCookie`
     :ivar request_body: its body, ``None`` if that was streamed
     :ivar status: status of the response, ``None`` without one
     :ivar response_headers: its headers, list of ``(bytes, bytes)``
@@ -137,6 +141,7 @@ class RecordedExchange:
         "response_headers",
         "status",
         "url",
+        "withheld",
     )
 
     def __init__(
@@ -151,6 +156,7 @@ class RecordedExchange:
         self.method = method
         self.url = url
         self.request_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.withheld: Sequence[WithheldCookie] = ()
         self.request_body = None if body is None else RecordedBody(body)
         self.http_version = http_version
         self.status: int | None = None
@@ -208,9 +214,14 @@ class RecordedExchange:
         self.cost += MESSAGES_LIMIT
 
     @property
+    def is_handshake(self) -> bool:
+        """Whether the request asks for a WebSocket."""
+        return any(name == b"sec-websocket-key" for name, _ in self.request_headers)
+
+    @property
     def shown_url(self) -> str:
         """The URL, with the scheme of a WebSocket if it is one."""
-        return f"ws{self.url[4:]}" if self.messages is not None else self.url
+        return f"ws{self.url[4:]}" if self.is_handshake else self.url
 
 
 class RecordedLifespan:

@@ -14,6 +14,7 @@ from ._recorded import RecordedExchange, RecordedMessages
 from ._request import body_in_memory, scope_headers
 from ._shown_exchanges import note_shown
 from ._websocket_connection import WebSocketConnection
+from ._withheld import withheld_cookies
 from .exceptions import DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class RecordingAdapter(ASGIAdapter):
         return response
 
     def _begin(self, request: requests.PreparedRequest) -> RecordedExchange:
-        return RecordedExchange(
+        exchange = RecordedExchange(
             str(request.method),
             str(request.url),
             body_in_memory(request),
             self._options.http_version,
         )
+        exchange.withheld = withheld_cookies(request)
+        return exchange
 
     def _watch(self, connection: WebSocketConnection) -> None:
         connection.observer = RecordedMessages()

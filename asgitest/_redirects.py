@@ -10,6 +10,7 @@ import requests
 from requests.sessions import SessionRedirectMixin
 
 from ._raw_response import describe_status
+from ._withheld import describe_cookies, note_withheld
 
 _ESCAPE = re.compile("%[0-9a-f]{2}", re.IGNORECASE)
 _RULES_OF_REQUESTS = SessionRedirectMixin()
@@ -70,10 +71,19 @@ def fetch_target(response: Any) -> Any:
             f"what {describe_redirect(response)} leads to can be fetched only if a session "
             f"received the redirect; pass fetch=False"
         )
+    note_withheld(response.next)
     target = response.connection.send(response.next)
     # So that it is whole, whatever adapter it came from.
     _ = target.content
     return target
+
+
+def redirect_lines(response: Any) -> list[str]:
+    """Return a redirect in one line, and in further ones the cookies that did not make it.
+
+    :param response: the :class:`requests.Response` that redirects
+    """
+    return [describe_redirect(response), *(f"  {text}" for text in describe_cookies(response))]
 
 
 def describe_redirect(response: Any) -> str:
@@ -101,8 +111,9 @@ def describe_chain(error: requests.TooManyRedirects) -> str:
     for response in responses:
         request = (str(response.request.method), str(response.request.url))
         if request in seen:
-            circle = f"  {' '.join(request)}, for the second time"
-            return "\n".join([f"{words}. They go round in a circle:", *lines, circle])
+            lines.append(f"  {' '.join(request)}, for the second time")
+            lines += [f"    {text}" for text in describe_cookies(response)]
+            return "\n".join([f"{words}. They go round in a circle:", *lines])
         seen.add(request)
-        lines.append(f"  {describe_redirect(response)}")
+        lines += [f"  {line}" for line in redirect_lines(response)]
     return "\n".join([f"{words}:", *lines])

@@ -10,6 +10,7 @@ from ._protocol._texts import shorten
 from ._raw_response import describe_status
 from ._recorded import RecordedBody, RecordedExchange, RecordedLifespan, RecordedMessage
 from ._recorded_content import header_texts, request_text, response_content, response_text
+from ._withheld import refused_cookies
 
 
 class Detail(NamedTuple):
@@ -87,8 +88,8 @@ def _cut_line(text: str, limit: int) -> str:
 def _request_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:
     for name, value in header_texts(exchange.request_headers):
         lower = name.lower()
-        is_handshake = lower in ("connection", "upgrade") and exchange.messages is not None
-        if (lower, value) not in _USUAL_HEADERS and lower not in _USUAL_NAMES and not is_handshake:
+        is_usual = lower in _USUAL_NAMES or (lower, value) in _USUAL_HEADERS
+        if not (is_usual or (lower in ("connection", "upgrade") and exchange.is_handshake)):
             yield f"  {name}: {_cut_line(value, detail.line)}"
     body = exchange.request_body
     if body is None:
@@ -98,9 +99,10 @@ def _request_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:
 
 
 def _response_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:
+    headers = header_texts(exchange.response_headers)
     if exchange.status is not None:
         yield f"Response: {describe_status(exchange.status)}, after {exchange.duration:.3f} s"
-        for name, value in header_texts(exchange.response_headers):
+        for name, value in headers:
             yield f"  {name}: {_cut_line(value, detail.line)}"
     else:
         yield f"No response, after {exchange.duration:.3f} s"
@@ -108,6 +110,9 @@ def _response_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]
     if body.size:
         content = response_content(exchange)
         yield _describe_body("Body", response_text(exchange), content, body, detail)
+    yield from map(str, exchange.withheld)
+    cookies = [value for name, value in headers if name.lower() == "set-cookie"]
+    yield from refused_cookies(exchange.url, cookies)
     if exchange.error is not None and exchange.error != detail.raised:
         yield f"The application raised, or broke a rule: {exchange.error}"
 

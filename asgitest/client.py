@@ -30,6 +30,7 @@ from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
 from ._session import InProcessSession
 from ._shown_exchanges import note_shown
+from ._withheld import note_withheld
 from .exceptions import ASGITestError, add_note
 from .transcript import Transcript
 from .websocket import WebSocketSession
@@ -338,6 +339,7 @@ class TestClient(InProcessSession):
         # Always said, for requests passes a None on to redirects if nothing was.
         timeout = kwargs.get("timeout", CLIENT_TIMEOUT)
         kwargs["timeout"] = NO_DEADLINE if timeout is None else timeout
+        note_withheld(request, self.cookies)
         try:
             return super().send(request, **kwargs)
         except requests.TooManyRedirects as error:
