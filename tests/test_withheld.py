@@ -165,7 +165,7 @@ class RefusedTest(CleanTestCase):
             "=1",
             "d=1; Version=1",
         ]
-        lines.append("e=1; Domain=www.a.test; Expires=1999-06-09 10:18:14")
+        lines.append("e=1; Domain=www.a.test; Expires=Wednesday 09-Jun-99 10:18:14 GMT")
 
         self.assertEqual([], list(refused_cookies("http://www.a.test/", lines)))
         self.assertEqual([], list(refused_cookies("http://www.a.test/", [])))
