@@ -11,6 +11,8 @@ from .exceptions import ASGITestError
 
 # What curl makes of the URL and the body itself.
 _OWN_HEADERS = {"host", "content-length", "transfer-encoding"}
+# What curl adds, unless the command line says something about it.
+_ADDED_HEADERS = ("accept", "user-agent")
 
 
 def curl_command(exchange: RecordedExchange) -> str:
@@ -25,6 +27,9 @@ def curl_command(exchange: RecordedExchange) -> str:
         if name.lower() not in _OWN_HEADERS:
             # So curl writes a header without a value; with a colon it would leave it out.
             words += ["--header", f"{name}: {value}" if value else f"{name};"]
+    for name in _ADDED_HEADERS:
+        if not any(key.lower() == name for key, _ in headers):
+            words += ["--header", f"{name}:"]
     content = _content(exchange)
     if not content:
         return shlex.join(words)
