@@ -163,8 +163,7 @@ class AsyncMethods(ASGITestMixin):
             forgotten = self._async_client.take_forgotten()
             if forgotten:
                 raise self.failureException(
-                    "a call of async_client was never awaited, and so never made:\n"
-                    + "\n".join(forgotten)
+                    "a call was never awaited, and so never made:\n" + "\n".join(forgotten)
                 )
 
     def _leave_client(self, client: TestClient) -> None:

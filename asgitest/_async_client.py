@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -171,9 +171,20 @@ class AsyncClient:
                 "client.websocket_connect() works anywhere else"
             )
         session = self.client.websocket_connect(url, subprotocols, timeout, **options)
-        return AsyncWebSocketSession(session, self.run, self.deadline)
+        return AsyncWebSocketSession(session, self)
 
     # -- inside --------------------------------------------------------------------------------
+
+    def watch(self, name: str, function: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+        """Return a coroutine; the test fails if it is never awaited.
+
+        :param name: what the failure calls it
+        :param function: a coroutine function, which it awaits
+        """
+        key = object()
+        coroutine = self._begin(key, function)
+        self._shared.forgotten[key] = (f"  {name}() in {_place()}", coroutine)
+        return coroutine
 
     def take_forgotten(self) -> list[str]:
         """Return the calls that nobody awaited, each with its line, and forget them."""
@@ -193,15 +204,15 @@ class AsyncClient:
     def _noted(
         self, named: Callable[..., Any], function: Callable[[], T], seconds: float | None
     ) -> Coroutine[Any, Any, T]:
-        key = object()
-        coroutine = self._call(key, function, seconds)
         name = getattr(named, "__name__", repr(named))
-        self._shared.forgotten[key] = (f"  {name}() in {_place()}", coroutine)
-        return coroutine
+        return self.watch(name, partial(self._call, function, seconds))
 
-    async def _call(self, key: object, function: Callable[[], T], seconds: float | None) -> T:
+    async def _begin(self, key: object, function: Callable[[], Awaitable[T]]) -> T:
         # What begins was not forgotten.
         self._shared.forgotten.pop(key, None)
+        return await function()
+
+    async def _call(self, function: Callable[[], T], seconds: float | None) -> T:
         with self.deadline.held_up(seconds):
             return await self._shared.workers.run(self.client.portal, function)
 

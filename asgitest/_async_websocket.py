@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 import requests
 
@@ -11,6 +11,25 @@ from ._options import CLIENT_TIMEOUT
 from ._stepwise import MovingDeadline
 from .exceptions import WebSocketDisconnect
 from .websocket import NORMAL_CLOSES, WebSocketSession, check_mode, decode_json
+
+T = TypeVar("T")
+
+
+class SessionsClient(Protocol):
+    """What a session needs of its client.
+
+    :ivar deadline: deadline of the part of the test that is running
+    """
+
+    @property
+    def deadline(self) -> MovingDeadline:
+        """Deadline of the part of the test that is running."""
+
+    def run(self, function: Callable[..., T], *args: Any) -> Coroutine[Any, Any, T]:
+        """Run a function in a worker thread."""
+
+    def watch(self, name: str, function: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+        """Return a coroutine that must not be forgotten."""
 
 
 class AsyncWebSocketSession:
@@ -21,25 +40,18 @@ class AsyncWebSocketSession:
     application's own loop.
 
     :param session: the session
-    :param run: runs a function in a worker thread
-    :param deadline: deadline of the part of the test that is running
+    :param client: the client that opens it
     """
 
-    def __init__(
-        self,
-        session: WebSocketSession,
-        run: Callable[..., Awaitable[Any]],
-        deadline: MovingDeadline,
-    ) -> None:
+    def __init__(self, session: WebSocketSession, client: SessionsClient) -> None:
         self._session = session
-        self._run = run
-        self._deadline = deadline
+        self._client = client
 
     # -- the block -----------------------------------------------------------------------------
 
     async def __aenter__(self) -> AsyncWebSocketSession:
         __tracebackhide__ = True
-        await self._run(self._session.__enter__)
+        await self._client.run(self._session.__enter__)
         self._session._handshake().is_on_loop = True
         return self
 
@@ -54,7 +66,7 @@ class AsyncWebSocketSession:
         websocket = session._begin_to_leave(error)
         if websocket is not None:
             seconds = session._seconds_to_leave(error)
-            with session._leaving(error), self._deadline.held_up(seconds):
+            with session._leaving(error), self._client.deadline.held_up(seconds):
                 await websocket.leave_on_loop(1000, "", seconds)
 
     # -- sending -------------------------------------------------------------------------------
@@ -131,9 +143,20 @@ class AsyncWebSocketSession:
         __tracebackhide__ = True
         session = self._session
         websocket, seconds = session._begin_to_receive(timeout)
-        with session._receiving(websocket), self._deadline.held_up(seconds):
+        with session._receiving(websocket), self._client.deadline.held_up(seconds):
             message = await websocket.take_on_loop(seconds)
         return session._received(message)
+
+    async def has_message(self, within: float) -> bool:
+        """Tell whether a message comes within some seconds; it can still be received.
+
+        :param within: how long to wait, in seconds
+        :return: whether the next thing to be received is a message, and not the end
+        """
+        __tracebackhide__ = True
+        websocket, seconds = self._session._begin_to_look(within)
+        with self._session._looking(websocket), self._client.deadline.held_up(seconds):
+            return await websocket.has_message_on_loop(seconds)
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Yield the messages, ``str`` or ``bytes``, until a normal close (1000 or 1001)."""
@@ -163,6 +186,14 @@ class AsyncWebSocketSession:
         :param code: close code that the application is given
         """
         self._session.disconnect(code)
+
+    def watch(self, name: str, function: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+        """Return a coroutine that asks the session; the test fails if it is never awaited.
+
+        :param name: what the failure calls it
+        :param function: a coroutine function, which it awaits
+        """
+        return self._client.watch(name, function)
 
     # -- what is known of it ---------------------------------------------------------------------
 

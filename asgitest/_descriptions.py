@@ -14,6 +14,7 @@ from ._stacks import is_ours
 from ._withheld import describe_cookies
 
 if TYPE_CHECKING:
+    from ._async_websocket import AsyncWebSocketSession
     from .websocket import WebSocketSession
 
 # Characters of a body that a failure shows.
@@ -39,7 +40,7 @@ def describe_exchange(response: Any) -> str:
     return "\n".join([*parts, *_describe_hidden(getattr(response, "server_exception", None))])
 
 
-def describe_session(session: WebSocketSession) -> str:
+def describe_session(session: WebSocketSession | AsyncWebSocketSession) -> str:
     """Return the messages of a WebSocket as text, and what was raised and hidden behind it.
 
     :param session: a session that was entered

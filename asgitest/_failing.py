@@ -11,6 +11,7 @@ from .exceptions import DeadlineExceeded
 if TYPE_CHECKING:
     import unittest
 
+    from ._async_websocket import AsyncWebSocketSession
     from .websocket import WebSocketSession
 
     #: What the mixins are mixed into.
@@ -49,7 +50,10 @@ def fail_exchange(case: unittest.TestCase, msg: Any, problem: str, response: Any
 
 
 def fail_session(
-    case: unittest.TestCase, msg: Any, problem: str, session: WebSocketSession
+    case: unittest.TestCase,
+    msg: Any,
+    problem: str,
+    session: WebSocketSession | AsyncWebSocketSession,
 ) -> NoReturn:
     """Fail because of a WebSocket, with its messages.
 

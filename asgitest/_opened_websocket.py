@@ -168,15 +168,34 @@ class OpenedWebSocket(Body):
         :raises DeadlineExceeded: if the loop is blocked for longer
         """
         __tracebackhide__ = True
-        mailbox = self.connection.mailbox
-        if not mailbox:
-            wait = Wait(
-                None if self.seconds is None else within + self.seconds,
-                f"the event loop to see whether a message comes ({self.connection.name})",
-                subject=self.connection,
-                cancels_subject=False,
-            )
+        if not self.connection.mailbox:
+            wait = self._wait_to_look(within)
             self.progress = self._portal.run(wait, self.connection.wait_message_within, within)
+        return self._is_message_next()
+
+    async def has_message_on_loop(self, within: float) -> bool:
+        """Do as :meth:`has_message`, in a coroutine on the loop.
+
+        :param within: how long to wait, in seconds
+        """
+        __tracebackhide__ = True
+        if not self.connection.mailbox:
+            wait = self._wait_to_look(within)
+            look = partial(self.connection.wait_message_within, within)
+            self.progress = await await_within(self._portal, wait, look)
+        return self._is_message_next()
+
+    def _wait_to_look(self, within: float) -> Wait:
+        return Wait(
+            None if self.seconds is None else within + self.seconds,
+            f"the event loop to see whether a message comes ({self.connection.name})",
+            subject=self.connection,
+            cancels_subject=False,
+        )
+
+    def _is_message_next(self) -> bool:
+        __tracebackhide__ = True
+        mailbox = self.connection.mailbox
         if not mailbox:
             self._raise_failure()
         return bool(mailbox) and mailbox[0]["type"] == "websocket.send"

@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import Any
 
-from ._descriptions import describe_session
-from ._differences import describe_difference
-from ._expectations import check_expectation, describe_expectation, matches_text
-from ._failing import TestCaseMixin, fail, fail_exchange, fail_late, fail_session
-from ._json_differences import describe_differences, find_differences
-from ._options import CLIENT_TIMEOUT
-from ._protocol._texts import shorten
-from ._raw_response import describe_status
-from ._statuses import describe_expected_status, matches_status
-from .exceptions import (
-    DeadlineExceeded,
-    UnexpectedMessage,
-    WebSocketDenied,
-    WebSocketDisconnect,
+from ._asking import carry_out, is_session, take_steps, watch_steps
+from ._async_websocket import AsyncWebSocketSession
+from ._expectations import check_expectation
+from ._failing import TestCaseMixin, fail_session
+from ._websocket_expectations import (
+    expect_close,
+    expect_denial,
+    expect_json,
+    expect_message,
+    expect_nothing,
 )
-from .websocket import CLOSED_BY_TEST, WebSocketSession
-
-if TYPE_CHECKING:
-    import unittest
+from .websocket import WebSocketSession
 
 # unittest leaves the frames of modules that say this out of a failure's traceback.
 __unittest = True
 
+Session = WebSocketSession | AsyncWebSocketSession
+
 
 class WebSocketAssertions(TestCaseMixin):
-    """Assertions about WebSockets."""
+    """Assertions about WebSockets.
+
+    Given an :class:`asgitest.AsyncWebSocketSession`, those that wait have to be awaited.
+    """
 
     def assertWebSocketReceives(
         self,
-        session: WebSocketSession,
+        session: Session,
         expected: Any,
         timeout: float | None = None,
         msg: Any = None,
     ) -> Any:
         """Fail unless the next message of a WebSocket is the expected one.
 
-        :param session: an open session
+        :param session: an open session; with an asynchronous one, await the assertion
         :param expected: ``str`` for a text message, ``bytes`` for a binary one, anything else for
             a text message of JSON
         :param timeout: seconds to wait; ``None`` takes the session's own deadline
@@ -50,23 +49,12 @@ class WebSocketAssertions(TestCaseMixin):
         """
         if isinstance(expected, (bytearray, memoryview)):
             expected = bytes(expected)
-        headline = f"expected the message {shorten(expected)}"
-        try:
-            came = _receive_like(session, expected, timeout)
-        except (UnexpectedMessage, WebSocketDisconnect) as error:
-            problem = _describe_end(error)
-        except DeadlineExceeded as error:
-            fail_late(self, msg, f"{headline}, but none came", error)
-        else:
-            if came == expected:
-                return came
-            difference = describe_difference(expected, came, self.maxDiff)
-            problem = f"but this one came: {shorten(came)}\n{difference}"
-        fail_session(self, msg, f"{headline}\n{problem}", session)
+        steps = expect_message(self, session, expected, timeout, msg)
+        return carry_out("assertWebSocketReceives", session, steps)
 
     def assertWebSocketReceivesJSON(
         self,
-        session: WebSocketSession,
+        session: Session,
         expected: Any,
         timeout: float | None = None,
         msg: Any = None,
@@ -76,7 +64,7 @@ class WebSocketAssertions(TestCaseMixin):
 
         The failure names each difference by its path, as :meth:`assertJSON` does.
 
-        :param session: an open session
+        :param session: an open session; with an asynchronous one, await the assertion
         :param expected: what :func:`json.loads` has to make of it, a ``str`` too
         :param timeout: seconds to wait; ``None`` takes the session's own deadline
         :param msg: what to say beside it
@@ -84,51 +72,36 @@ class WebSocketAssertions(TestCaseMixin):
         :return: what came
         :raises BaseException: what the application raised
         """
-        headline = f"expected a message of the JSON {shorten(expected)}"
-        try:
-            came = session.receive_json(mode, _seconds(timeout))
-        except (UnexpectedMessage, WebSocketDisconnect) as error:
-            problem = _describe_end(error)
-        except DeadlineExceeded as error:
-            fail_late(self, msg, f"{headline}, but none came", error)
-        else:
-            differences = list(find_differences(expected, came))
-            if not differences:
-                return came
-            described = describe_differences(differences, self.maxDiff)
-            problem = f"but other JSON came:\n{described}"
-        fail_session(self, msg, f"{headline}\n{problem}", session)
+        steps = expect_json(self, session, expected, timeout, msg, mode)
+        return carry_out("assertWebSocketReceivesJSON", session, steps)
 
     def assertWebSocketReceivesNothing(
-        self, session: WebSocketSession, within: float = 0.1, msg: Any = None
-    ) -> None:
+        self, session: Session, within: float = 0.1, msg: Any = None
+    ) -> Any:
         """Fail if a message comes within some seconds; the WebSocket stays as it is.
 
         This returns earlier only if the application has closed the WebSocket, or ended: then
         nothing can come any more.
 
-        :param session: an open session
+        :param session: an open session; with an asynchronous one, await the assertion
         :param within: how long to wait, in seconds
         :param msg: what to say beside it
         :raises BaseException: what the application raised
         """
-        if session.has_message(within):
-            message = session.receive()
-            came = shorten(message.get("text", message.get("bytes")))
-            problem = f"expected no message within {within:g} s\nbut this one came: {came}"
-            fail_session(self, msg, problem, session)
+        steps = expect_nothing(self, session, within, msg)
+        return carry_out("assertWebSocketReceivesNothing", session, steps)
 
     def assertWebSocketCloses(
         self,
-        session: WebSocketSession,
+        session: Session,
         code: int | None = 1000,
         reason: Any = None,
         timeout: float | None = None,
         msg: Any = None,
-    ) -> None:
+    ) -> Any:
         """Fail unless the application closes a WebSocket, and sends no message before that.
 
-        :param session: an open session
+        :param session: an open session; with an asynchronous one, await the assertion
         :param code: the code that is expected, ``None`` for any. 1006 is that of an application
             that returned without closing, 1011 that of one whose exception was hidden
         :param reason: the reason, or a compiled pattern that has to be found in it; ``None`` for
@@ -139,30 +112,15 @@ class WebSocketAssertions(TestCaseMixin):
         """
         if reason is not None:
             check_expectation(reason, "the reason of a close")
-        headline = f"expected the application to close the WebSocket{_describe_close(code, reason)}"
-        try:
-            event = session.receive(_seconds(timeout))
-        except WebSocketDisconnect as error:
-            came: tuple[int, str] = error.code, error.reason
-            problem = f"but {error}"
-            is_closed = error.explanation != CLOSED_BY_TEST
-        except DeadlineExceeded as error:
-            fail_late(self, msg, f"{headline}, but it did not", error)
-        else:
-            is_closed = event["type"] == "websocket.close"
-            if is_closed:
-                came = event["code"], event["reason"]
-                problem = f"but it did so{_describe_close(*came)}"
-            else:
-                payload = event.get("text", event.get("bytes"))
-                problem = f"but a message came: {shorten(payload)}"
-        if not (is_closed and _is_close(came, code, reason)):
-            fail_session(self, msg, f"{headline}\n{problem}", session)
+        steps = expect_close(self, session, code, reason, timeout, msg)
+        return carry_out("assertWebSocketCloses", session, steps)
 
     def assertWebSocketSubprotocol(
-        self, session: WebSocketSession, expected: str | None, msg: Any = None
+        self, session: Session, expected: str | None, msg: Any = None
     ) -> None:
         """Fail unless the application accepted a WebSocket with the expected subprotocol.
+
+        It waits for nothing, and is never awaited.
 
         :param session: an open session
         :param expected: the subprotocol, ``None`` for none
@@ -183,7 +141,8 @@ class WebSocketAssertions(TestCaseMixin):
         """Fail unless the application denies the handshake of a WebSocket.
 
         :param target: a URL, for the client of the test case; or a session that was not entered;
-            or a function that opens a WebSocket, or returns such a session
+            or a function that opens a WebSocket, or returns such a session. With an asynchronous
+            session, a coroutine function, or a URL in an asynchronous test, await the assertion
         :param status: status of the answer, as :meth:`assertStatus` takes it. It is 403 unless the
             application sent a denial response
         :param msg: what to say beside it
@@ -192,96 +151,29 @@ class WebSocketAssertions(TestCaseMixin):
         :raises TypeError: if the target is none of these, or the test case has no client
         :raises BaseException: what the application raised
         """
-        response, messages = _ask(self, target, options)
-        if response is None:
-            problem = "expected the application to deny the WebSocket\nbut it accepted it"
-            fail(self, msg, f"{problem}{messages}")
-        if not matches_status(response.status_code, status):
-            problem = (
-                f"expected the WebSocket to be denied with status "
-                f"{describe_expected_status(status)}, "
-                f"but it was with {describe_status(response.status_code)}"
-            )
-            fail_exchange(self, msg, problem, response)
-        return response
+        name = "assertWebSocketDenied"
+        if isinstance(target, str):
+            target = _client_of(self).websocket_connect(target, **options)
+        elif options:
+            raise TypeError("options are for a URL; a session or a function has its own")
+        steps = expect_denial(self, target, status, msg)
+        if is_session(target):
+            return carry_out(name, target, steps)
+        if not callable(target):
+            raise TypeError(f"{name}() takes a URL, a session or a function, not {target!r}")
+        if inspect.iscoroutinefunction(target):
+            return watch_steps(name, self, steps)
+        return take_steps(steps)
 
 
-def _receive_like(session: WebSocketSession, expected: Any, timeout: float | None) -> Any:
-    seconds = _seconds(timeout)
-    if isinstance(expected, str):
-        return session.receive_text(seconds)
-    if isinstance(expected, bytes):
-        return session.receive_bytes(seconds)
-    return session.receive_json(timeout=seconds)
-
-
-def _describe_end(error: UnexpectedMessage | WebSocketDisconnect) -> str:
-    if isinstance(error, WebSocketDisconnect):
-        return f"but {error}"
-    payload = error.event.get("text", error.event.get("bytes"))
-    kind = "a text" if "text" in error.event else "a binary"
-    if isinstance(error.__cause__, ValueError):
-        return f"but a message came that is no JSON ({error.__cause__}): {shorten(payload)}"
-    return f"but {kind} message came: {shorten(payload)}"
-
-
-def _seconds(timeout: float | None) -> Any:
-    return CLIENT_TIMEOUT if timeout is None else timeout
-
-
-# -- the end -------------------------------------------------------------------------------------
-
-
-def _is_close(came: tuple[int, str], code: int | None, reason: Any) -> bool:
-    if code is not None and came[0] != code:
-        return False
-    return reason is None or matches_text(came[1], reason)
-
-
-def _describe_close(code: int | None, reason: Any) -> str:
-    parts = [] if code is None else [f"code {code}"]
-    if reason is not None and reason != "":
-        parts.append(f"reason {describe_expectation(reason)}")
-    elif reason == "":
-        parts.append("no reason")
-    return f" with {', '.join(parts)}" if parts else ""
-
-
-# -- the handshake -------------------------------------------------------------------------------
-
-
-def _ask(case: unittest.TestCase, target: Any, options: dict[str, Any]) -> tuple[Any, str]:
-    """Return the denial; or nothing, and the messages of a WebSocket that was accepted."""
-    try:
-        session = _session_of(case, target, options)
-        if not isinstance(session, WebSocketSession):
-            return None, ""
-        with session:
-            return None, f"\n\nGET {session.response.url}\n{describe_session(session)}"
-    except WebSocketDenied as denied:
-        # A handshake is asked for as a stream, and a denial is whole.
-        _ = denied.response.content
-        return denied.response, ""
-
-
-def _session_of(case: unittest.TestCase, target: Any, options: dict[str, Any]) -> Any:
-    if isinstance(target, str):
-        return _client_of(case).websocket_connect(target, **options)
-    if options:
-        raise TypeError("options are for a URL; a session or a function has its own")
-    if isinstance(target, WebSocketSession):
-        return target
-    if callable(target):
-        return target()
-    raise TypeError(f"assertWebSocketDenied() takes a URL, a session or a function, not {target!r}")
-
-
-def _client_of(case: unittest.TestCase) -> Any:
+def _client_of(case: Any) -> Any:
     # The one of a mixin comes first: its base class may have a client of another kind.
     for name in ("asgi_client", "client"):
-        client = getattr(case, name, None)
+        client: Any = getattr(case, name, None)
         if hasattr(client, "websocket_connect"):
-            return client
+            # On the application's loop, the one that is awaited.
+            is_on_loop = hasattr(case, "async_client") and client.portal.is_current()
+            return case.async_client if is_on_loop else client
     raise TypeError(
         f"{type(case).__name__} has no client that a URL could be for; give a session: "
         f"assertWebSocketDenied(client.websocket_connect(url))"

@@ -282,12 +282,21 @@ class WebSocketSession:
         :raises BaseException: what the application raised
         """
         __tracebackhide__ = True
+        websocket, seconds = self._begin_to_look(within)
+        with self._looking(websocket):
+            return websocket.has_message(seconds)
+
+    def _begin_to_look(self, within: float) -> tuple[OpenedWebSocket, float]:
         seconds = check_timeout(within)
         if seconds is None:
             raise ValueError("within must be a positive number of seconds, for it is waited for")
-        websocket = self._open()
+        return self._open(), seconds
+
+    @contextmanager
+    def _looking(self, websocket: OpenedWebSocket) -> Iterator[None]:
+        __tracebackhide__ = True
         try:
-            return websocket.has_message(seconds)
+            yield
         except BaseException:
             if websocket.has_failed:
                 self._note_end()

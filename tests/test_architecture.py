@@ -126,6 +126,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
         frozenset(
             {
                 "__main__",
+                "_asking",
                 "_async_case",
                 "_command",
                 "_cookie_assertions",
@@ -150,6 +151,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_scopes",
                 "_statuses",
                 "_websocket_assertions",
+                "_websocket_expectations",
                 "assertions",
                 "backends",
                 "case",

@@ -668,7 +668,7 @@ class ClientTest(CaseTestCase):
                 self.assertEqual(here.text, there.text)
                 other.get("/")
 
-        self.assertIn("a call of async_client was never awaited", self.only_failure(Users))
+        self.assertIn("a call was never awaited", self.only_failure(Users))
 
     def test_many_at_once(self) -> None:
         """Calls that wait for worker threads of the application leave it those it needs."""
@@ -718,7 +718,7 @@ class ClientTest(CaseTestCase):
 
         text = self.only_failure(Forgetful)
 
-        self.assertIn("a call of async_client was never awaited, and so never made:", text)
+        self.assertIn("a call was never awaited, and so never made:", text)
         self.assertRegex(text, r'get\(\) in test, File ".*test_async_case.py", line \d+\n')
         self.assertRegex(text, r"post\(\) in test, File")
 
