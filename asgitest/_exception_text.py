@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any, cast
 
+from .exceptions import WebSocketDisconnect
+
 
 def text_of(error: BaseException) -> str:
     """Return what is shown of an exception beside its type, ``""`` if it cannot tell.
@@ -36,6 +38,10 @@ def amend(error: BaseException, text: str) -> None:
     :param error: the exception
     :param text: what to show
     """
+    if isinstance(error, WebSocketDisconnect):
+        # It is made of its attributes.
+        error._addition = f"\n{text}"
+        return
     args = error.args
     error.args = (_Amended(f"{text_of(error)}\n{text}"),)
     if not text_of(error).endswith(text):

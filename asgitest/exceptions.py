@@ -109,7 +109,13 @@ class WebSocketDisconnect(ASGITestError):
         self.reason = reason or ""
         self.explanation = explanation
 
+    # What is shown behind the text, where Python has no notes.
+    _addition = ""
+
     def __str__(self) -> str:
+        return f"{self._words()}{self._addition}"
+
+    def _words(self) -> str:
         reason = f", reason {self.reason!r}" if self.reason else ""
         return f"{self.explanation}: code {self.code}{reason}"
 
@@ -123,7 +129,7 @@ class WebSocketDenied(WebSocketDisconnect):
 
     response: Any = None
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         reason = f", reason {self.reason!r}" if self.reason else ""
         if self.response is None:
             return f"the application denied the WebSocket: close code {self.code}{reason}"

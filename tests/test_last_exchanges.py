@@ -14,6 +14,7 @@ import requests
 from asgitest import ASGITestCase, ASGITestMixin, TestClient
 from asgitest._exception_text import amend, append_text, text_of
 from asgitest._shown_exchanges import note_shown, take_shown
+from asgitest.exceptions import websocket_denied, websocket_disconnect
 
 from .base import CleanTestCase, without_times
 from .suites import SuiteTestCase
@@ -647,6 +648,10 @@ class ExceptionTextTest(CleanTestCase):
         yield ValueError(1, 2), "(1, 2)\nmore"
         yield KeyError("key"), "'key'\nmore"
         yield OSError("lost"), "lost\nmore"
+        disconnect = websocket_disconnect(4000, "full", "the application closed it")
+        yield disconnect, "the application closed it: code 4000, reason 'full'\nmore"
+        denied = websocket_denied(None, 4003, "")
+        yield denied, "the application denied the WebSocket: close code 4003\nmore"
 
     def test_amended(self) -> None:
         """Where Python knows no notes, the text becomes a part of the exception's own."""
