@@ -13,7 +13,13 @@ def set_up() -> None:
     settings.configure(
         ALLOWED_HOSTS=["testserver"],
         DEBUG=False,
-        INSTALLED_APPS=[],
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": ":memory:",
+            }
+        },
+        INSTALLED_APPS=["django.contrib.contenttypes"],
         LOGGING_CONFIG=None,
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         ROOT_URLCONF="tests.frameworks.test_django",
