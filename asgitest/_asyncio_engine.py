@@ -27,6 +27,8 @@ class AsyncioEngine:
     :ivar failure: what it, or the loop, raised
     """
 
+    starts_at_once = True
+
     def __init__(self, options: Mapping[str, Any], generators: GeneratorCloser) -> None:
         policy = PolicyKeeper(options)
         policy.save()
@@ -84,7 +86,7 @@ class AsyncioEngine:
         loop = self._loop
         self._has_expired = False
         timer = None if seconds is None else loop.call_later(seconds, self._expire)
-        answer.when_given = self.wake
+        answer.when_given = self._answered
         self.running = True
         try:
             # Who was too slow to end the last run may end this one.
@@ -123,6 +125,13 @@ class AsyncioEngine:
     def wake(self) -> None:
         """Have :meth:`advance` look whether it is to go on; called in any thread."""
         self.post(self._stop)
+
+    def _answered(self) -> None:
+        if threading.get_ident() == self._thread:
+            # At once, for it costs a turn of the loop to stop it in the next one.
+            self._stop()
+        else:
+            self.wake()
 
     def _expire(self) -> None:
         self._has_expired = True

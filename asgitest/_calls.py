@@ -138,6 +138,7 @@ class Call:
         self._keywords = keywords or {}
         self._scope: anyio.CancelScope | None = None
         self._cancelled = False
+        self._loop_ends = False
         self._ended: anyio.Event | None = None
 
     async def run(self) -> None:
@@ -147,6 +148,7 @@ class Call:
             return
         error: BaseException | None = None
         result: Any = None
+        has_returned = False
         try:
             with anyio.CancelScope() as self._scope:
                 if self._cancelled:
@@ -154,9 +156,13 @@ class Call:
                 result = self._function(*self._args, **self._keywords)
                 if inspect.isawaitable(result) and not _is_deprecated(result):
                     result = await result
+                has_returned = True
         except BaseException as raised:
             # Kept from the loop: there, a SystemExit would end it for everybody.
             error = raised
+        if self._loop_ends and not has_returned:
+            # Not for the asking of whoever waits, so it is an outcome.
+            error = error or anyio.get_cancelled_exc_class()()
         self.answer.give((error, result))
         if self._ended is not None:
             self._ended.set()
@@ -189,6 +195,11 @@ class Call:
         self._cancelled = True
         if self._scope is not None:
             self._scope.cancel()
+
+    def cancel_with_loop(self) -> None:
+        """Cancel the function because its asyncio loop ends; called on the loop."""
+        self._loop_ends = True
+        self.cancel()
 
     async def wait_ended(self) -> None:
         """Wait until the function has ended."""

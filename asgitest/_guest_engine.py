@@ -201,6 +201,8 @@ class GuestEngine:
     :ivar failure: what it raised
     """
 
+    starts_at_once = False
+
     def __init__(self, options: Mapping[str, Any], generators: GeneratorCloser) -> None:
         self.running = False
         self.done = False

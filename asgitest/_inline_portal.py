@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from ._backend import loop_in_this_thread
-from ._calls import Answer
+from ._calls import Answer, Call
 from ._interruptions import Interruptions, LoopBlocked
 from ._portal import Portal
 from ._stacks import describe_thread
@@ -28,6 +28,8 @@ class Engine(Protocol):
     """An event loop that can be advanced."""
 
     running: bool
+    #: Whether tasks can be made while the loop stands still.
+    starts_at_once: bool
     failure: BaseException | None
 
     @property
@@ -243,6 +245,14 @@ class InlinePortal(Portal):
                 # Of a worker, or a finalizer; the next one in this thread ends it.
                 return
             self._finish(seconds)
+
+    def _start_call(self, call: Call) -> None:
+        if self._engine.starts_at_once and threading.get_ident() == self._ident:
+            if self._has_ended:
+                raise self._ended_error()
+            self._new_context().run(self._served.start_call, call)
+        else:
+            super()._start_call(call)
 
     def _new_future(self) -> Future[Any]:
         return InlineFuture(self)

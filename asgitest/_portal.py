@@ -180,9 +180,7 @@ class Portal:
 
     def _describe_what_stays(self) -> str:
         answer = Answer()
-        context = contextvars.copy_context()
-        context.run(self._mark_context)
-        self.post(context.run, lambda: answer.give(self._served.describe_leftovers()))
+        self.post(self._new_context().run, lambda: answer.give(self._served.describe_leftovers()))
         has_answered = self.await_answer(answer, self.grace)
         place = "\n".join(answer.value.values()) if has_answered else self.describe_place()
         return f"{place}\n{describe_threads()}".strip()
@@ -290,9 +288,8 @@ class Portal:
         :param name: what reports call the task
         :raises RuntimeError: if the loop has ended
         """
-        context = contextvars.copy_context()
-        context.run(self._mark_context)
-        self._served.call_soon(context.run, partial(self.start_soon, function, *args, name=name))
+        start = partial(self.start_soon, function, *args, name=name)
+        self._served.call_soon(self._new_context().run, start)
 
     def break_off(self, thread: int) -> None:
         """Cancel what runs for a thread, which gets the cancellation; called on the loop.
@@ -418,12 +415,20 @@ class Portal:
             raise self._ended_error()
         self._pending.add(call)
         try:
-            self.spawn(call.run)
+            self._start_call(call)
         except RuntimeError:
             self._pending.discard(call)
             raise self._ended_error() from None
         if self.has_ended:
             call.fail(self._ended_error())
+
+    def _start_call(self, call: Call) -> None:
+        self._served.call_soon(self._new_context().run, self._served.start_call, call)
+
+    def _new_context(self) -> contextvars.Context:
+        context = contextvars.copy_context()
+        context.run(self._mark_context)
+        return context
 
     def _result(self, call: Call, wait: Wait) -> Any:
         interrupt = sys.exc_info()[1]

@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from ._backend import cancel_tasks, running_loop
+from ._calls import Call
 from ._generators import GeneratorCloser
 from ._origins import Origins
 from ._report import describe_leftovers
@@ -38,6 +39,8 @@ class ServedLoop:
         self._origins = Origins()
         self._call_soon: Callable[..., object] = _not_running
         self._tasks: Any = None
+        # The tasks of calls on asyncio, and whose they are.
+        self._calls: dict[Any, Call] = {}
         self._stop_wanted: Any = None
 
     async def serve(self, ready: Callable[[], object]) -> None:
@@ -59,6 +62,8 @@ class ServedLoop:
                     # Before the group waits for its tasks: some of them clean up slowly.
                     self.stopping = True
                 self._tasks.cancel_scope.cancel()
+                self._cancel_calls()
+            await self._end_calls()
             self.leftovers = list((await self.find_leftovers()).values())
         finally:
             self.stopping = True
@@ -89,6 +94,30 @@ class ServedLoop:
         # A loop that is stopping takes no more tasks; its end resolves the calls it has.
         with contextlib.suppress(RuntimeError):
             self._tasks.start_soon(function, *args, name=name)
+
+    def start_call(self, call: Call) -> None:
+        """Start the task of a call; called on the loop, or while an asyncio loop stands still.
+
+        :param call: what runs in it
+        """
+        if self._backend == "trio":
+            self.start_soon(call.run)
+            return
+        # Outside the group, which costs as much as all the rest of a call. asyncio itself keeps no
+        # task alive that waits for something nobody else knows.
+        task = self.loop.create_task(call.run(), name=_CALL_NAME)
+        self._calls[task] = call
+        task.add_done_callback(self._calls.pop)
+        if self.stopping:
+            call.cancel_with_loop()
+
+    def _cancel_calls(self) -> None:
+        for call in list(self._calls.values()):
+            call.cancel_with_loop()
+
+    async def _end_calls(self) -> None:
+        for call in list(self._calls.values()):
+            await call.wait_ended()
 
     def want_stop(self) -> None:
         """Have :meth:`serve` end; called on the loop."""
@@ -125,6 +154,9 @@ class ServedLoop:
         with anyio.move_on_after(grace):
             await cancel_tasks(left)
         return left
+
+
+_CALL_NAME = f"{Call.__module__}.{Call.run.__qualname__}"
 
 
 def _not_running(*args: Any) -> None:
