@@ -8,60 +8,76 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from . import imports, memory, suite
-from .contenders import FLOORS, PEERS, Contender, asgitest
-from .measure import measure
-from .report import table, write_json, write_plot
+from . import fragment, imports, memory, plot
+from .contenders import FLOORS, PEERS, Contender, asgitest, asgitest_sharing
+from .measure import Medians, measure
+from .report import Results, table
+
+Kinds = list[tuple[str, str]]
+
+_IMPORT_ROUNDS = 31
 
 
 def main() -> None:
     """Run what the command line asks for."""
+    options = _parser().parse_args()
+    kinds = [
+        (backend, portal)
+        for backend in options.backend or ["asyncio"]
+        for portal in options.portal or ["thread", "inline"]
+    ]
+    only = options.memory or options.imports
+    if options.read:
+        results = Results.read(options.read)
+    else:
+        results = Results(options.reference, options.rounds)
+        if options.docs or not only:
+            results.seconds = compare(kinds, options.rounds, options.case)
+        if options.docs or options.memory:
+            results.memory = {f"asgitest {p} {b}": memory.measure(b, p) for b, p in kinds}
+        if options.docs or options.imports:
+            results.imports = imports.medians(_IMPORT_ROUNDS)
+    show(results)
+    write(results, options)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--backend", action="append", help="asyncio (default), uvloop, trio")
     parser.add_argument("--portal", action="append", help="thread and inline unless given")
     parser.add_argument("--rounds", type=int, default=15, help="rounds of each case")
     parser.add_argument("--case", action="append", default=[], help="only this case")
     parser.add_argument("--reference", default="Starlette", help="what ratios refer to")
-    parser.add_argument("--json", type=Path, help="write the medians to a file")
-    parser.add_argument("--svg", type=Path, help="draw the ratios")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--import", dest="imports", action="store_true", help="measure imports")
-    parser.add_argument("--suite", action="store_true", help="measure a suite of tests instead")
-    options = parser.parse_args()
-    kinds = [
-        (backend, portal)
-        for backend in options.backend or ["asyncio"]
-        for portal in options.portal or ["thread", "inline"]
-    ]
-    if options.memory:
-        print("\n".join(memory.report(*kind) for kind in kinds))
-    elif options.imports:
-        print(imports.table(imports.medians(options.rounds)))
-    elif options.suite:
-        run_suites(kinds)
-    else:
-        compare(kinds, options)
+    parser.add_argument("--json", type=Path, help="write the figures to a file")
+    parser.add_argument("--svg", type=Path, help="draw the times")
+    parser.add_argument(
+        "--docs",
+        type=Path,
+        metavar="FOLDER",
+        help="measure all there is, and write speed.json, speed.svg and speed.inc to a folder",
+    )
+    parser.add_argument(
+        "--read", type=Path, metavar="JSON", help="measure nothing, take figures from a file"
+    )
+    return parser
 
 
-def run_suites(kinds: list[tuple[str, str]]) -> None:
-    """Print how long the suite of tests takes.
-
-    :param kinds: backends and portals
-    """
-    for backend, portal in kinds:
-        for scope in ({}, {"portal_scope": "class"}, {"lifespan_scope": "class"}):
-            elapsed = suite.seconds(backend=backend, portal=portal, **scope)
-            print(f"500 tests, {portal} {backend} {scope or ''}: {elapsed:.2f} s")
-
-
-def compare(kinds: list[tuple[str, str]], options: argparse.Namespace) -> None:
-    """Measure all contenders, print the table and write what was asked for.
+def compare(kinds: Kinds, rounds: int, cases: list[str]) -> Medians:
+    """Return the medians of all contenders that are installed.
 
     :param kinds: backends and portals of ours
-    :param options: the command line's
+    :param rounds: rounds of each case
+    :param cases: names of the cases, empty for all
     """
     builders: list[Callable[[], Contender]] = [*FLOORS, *PEERS]
     builders += [lambda kind=kind: asgitest(*kind) for kind in kinds]
+    builders += [
+        lambda kind=kind, scope=scope: asgitest_sharing(*kind, scope)
+        for kind in kinds
+        for scope in ("portal_scope", "lifespan_scope")
+    ]
     with warnings.catch_warnings(), contextlib.ExitStack() as exits:
         warnings.simplefilter("ignore")
         contenders = []
@@ -73,12 +89,36 @@ def compare(kinds: list[tuple[str, str]], options: argparse.Namespace) -> None:
                 continue
             exits.callback(contender.close)
             contenders.append(contender)
-        medians = measure(contenders, options.rounds, options.case)
-    print(table(medians, options.reference))
+        return measure(contenders, rounds, cases)
+
+
+def show(results: Results) -> None:
+    """Print the tables.
+
+    :param results: what was measured
+    """
+    if results.seconds:
+        print(table(results))
+    if results.memory:
+        print(memory.table(results.memory))
+    if results.imports:
+        print(imports.table(results.imports))
+
+
+def write(results: Results, options: argparse.Namespace) -> None:
+    """Write the files that were asked for.
+
+    :param results: what was measured
+    :param options: the command line's
+    """
     if options.json:
-        write_json(options.json, medians, options.reference)
+        results.write(options.json)
     if options.svg:
-        write_plot(options.svg, medians, options.reference)
+        plot.write(options.svg, results)
+    if options.docs:
+        results.write(options.docs / "speed.json")
+        plot.write(options.docs / "speed.svg", results)
+        fragment.write(options.docs / "speed.inc", results)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,12 +19,14 @@ from requests.adapters import BaseAdapter
 
 from asgitest import TestClient
 
+from . import suite
 from .application import PIECE, app
 
 #: Runs an action so many times.
 Batch = Callable[[int], None]
 
 URL = "http://testserver"
+_THREADS = "400 requests of 20 threads"
 _ITEMS = json.dumps(list(range(150_000))).encode()
 
 
@@ -67,6 +70,7 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
     contender = Contender(name)
     client = contender.exits.enter_context(build())
     alone = build()
+    case = suite.case_of_others(build)
 
     def per_test() -> None:
         with build() as entered:
@@ -97,8 +101,28 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
         "WebSocket connect and close": repeat(connect),
         "WebSocket echo": repeat(echo),
         "WebSocket burst of 10,000": repeat(burst),
+        "suite of 500 tests": repeat(lambda: suite.run(case)),
     }
     return contender
+
+
+def from_threads(get: Callable[[], Any]) -> None:
+    """Make 400 requests, 20 from each of 20 threads at once.
+
+    :param get: makes one
+    :raises RuntimeError: if one fails
+    """
+    answered = []
+    threads = [
+        threading.Thread(target=lambda: answered.extend(get() for _ in range(20)))
+        for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(answered) < 400:
+        raise RuntimeError(f"{len(answered)} of 400 requests were answered")
 
 
 def asynchronous(name: str, get: Callable[[], Awaitable[Any]]) -> Contender:
@@ -139,6 +163,24 @@ def asgitest(backend: str, portal: str) -> Contender:
     contender.batches["streamed upload of 64 MiB"] = repeat(
         lambda: client.post("/", data=pieces(1024))
     )
+    options = {"backend": backend, "portal": portal}
+    case = suite.case_of_ours(**options)
+    contender.batches["suite of 500 tests"] = repeat(lambda: suite.run(case))
+    if portal == "thread":
+        contender.batches[_THREADS] = repeat(lambda: from_threads(lambda: client.get("/")))
+    return contender
+
+
+def asgitest_sharing(backend: str, portal: str, scope: str) -> Contender:
+    """Return our test case with something that all its tests share.
+
+    :param backend: its backend
+    :param portal: its portal
+    :param scope: ``"portal_scope"`` or ``"lifespan_scope"``
+    """
+    contender = Contender(f"asgitest {portal} {backend}, {scope}")
+    case = suite.case_of_ours(backend=backend, portal=portal, **{scope: "class"})
+    contender.batches["suite of 500 tests"] = repeat(lambda: suite.run(case))
     return contender
 
 
@@ -225,6 +267,7 @@ def starlette() -> Contender:
                 pass
 
     contender.batches["streamed download of 64 MiB"] = repeat(read)
+    contender.batches[_THREADS] = repeat(lambda: from_threads(lambda: client.get("/")))
     return contender
 
 

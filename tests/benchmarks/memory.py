@@ -37,23 +37,23 @@ def _peak() -> int:
     return _status("VmHWM")
 
 
-def _download(client: TestClient) -> str:
+def _download(client: TestClient) -> float:
     client.get("/download/16", stream=True).close()
     before = _resident()
     with client.get(f"/download/{_GIBIBYTE}", stream=True) as response:
         for _ in response.iter_content(None):
             pass
-    return f"1 GiB down: peak grew by {(_peak() - before) / 2**20:.1f} MiB"
+    return (_peak() - before) / 2**20
 
 
-def _upload(client: TestClient) -> str:
+def _upload(client: TestClient) -> float:
     client.post("/", data=pieces(16))
     before = _resident()
     client.post("/", data=pieces(_GIBIBYTE))
-    return f"1 GiB up: peak grew by {(_peak() - before) / 2**20:.1f} MiB"
+    return (_peak() - before) / 2**20
 
 
-def _requests(client: TestClient) -> str:
+def _requests(client: TestClient) -> float:
     for _ in range(1_000):
         client.get("/")
     gc.collect()
@@ -61,10 +61,10 @@ def _requests(client: TestClient) -> str:
     for _ in range(49_000):
         client.get("/")
     gc.collect()
-    return f"50,000 requests: grew by {(_resident() - before) / 2**20:.2f} MiB after 1,000"
+    return (_resident() - before) / 2**20
 
 
-def _websockets(client: TestClient) -> str:
+def _websockets(client: TestClient) -> float:
     with client.websocket_connect("/"):
         pass
     gc.collect()
@@ -74,57 +74,57 @@ def _websockets(client: TestClient) -> str:
             sessions.enter_context(client.websocket_connect("/"))
         each = (_resident() - before) / 1024 / 1_000
         more = threading.active_count() - threads
-    return f"1,000 open WebSockets: {each:.1f} KiB each, {more} more threads"
+    if more:
+        raise RuntimeError(f"1,000 open WebSockets have {more} more threads than one")
+    return each
 
 
-def _threads(client: TestClient) -> str:
-    failures: list[BaseException] = []
+#: What is measured, by what the figure is; the last part is its unit.
+CASES: dict[str, Callable[[TestClient], float]] = {
+    "growth of the peak during 1 GiB down, MiB": _download,
+    "growth of the peak during 1 GiB up, MiB": _upload,
+    "growth during 49,000 requests after 1,000, MiB": _requests,
+    "each of 1,000 open WebSockets, KiB": _websockets,
+}
 
-    def work() -> None:
-        try:
-            for _ in range(100):
-                client.get("/")
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return f"20 threads with 100 requests each: {len(failures)} failures"
+#: Figures by case.
+Figures = dict[str, float]
 
 
-#: The cases, and whether each can be done on the inline portal.
-CASES: tuple[tuple[Callable[[TestClient], str], bool], ...] = (
-    (_download, True),
-    (_upload, True),
-    (_requests, True),
-    (_websockets, True),
-    (_threads, False),
-)
-
-
-def _run(case: Callable[[TestClient], str], options: dict[str, Any], results: Any) -> None:
+def _run(case: str, options: dict[str, Any], results: Any) -> None:
     with TestClient(app, **options) as client:
-        results.put(case(client))
+        results.put(CASES[case](client))
 
 
-def report(backend: str, portal: str) -> str:
-    """Return what each case said, one a line.
+def measure(backend: str, portal: str) -> Figures:
+    """Return what each case takes, measured in a process of its own.
 
     :param backend: the backend
     :param portal: the portal
     """
     context = multiprocessing.get_context("spawn")
-    lines = [f"memory, asgitest {portal} {backend}"]
-    for case, is_inline in CASES:
-        if portal == "inline" and not is_inline:
-            continue
+    figures = {}
+    for case in CASES:
         results = context.Queue()
         options = {"backend": backend, "portal": portal}
         process = context.Process(target=_run, args=(case, options, results))
         process.start()
-        lines.append(f"  {results.get()}")
+        while process.is_alive() and results.empty():
+            process.join(0.1)
+        if results.empty():
+            raise RuntimeError(f"{case}: the process ended with {process.exitcode}")
+        figures[case] = results.get()
         process.join()
+    return figures
+
+
+def table(memory: dict[str, Figures]) -> str:
+    """Return figures as text.
+
+    :param memory: figures by contender
+    """
+    lines = []
+    for case in CASES:
+        lines.append(case)
+        lines += [f"  {name:44} {figures[case]:12.1f}" for name, figures in memory.items()]
     return "\n".join(lines)

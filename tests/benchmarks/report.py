@@ -1,73 +1,122 @@
-"""Show medians and ratios: a table, JSON, and a plot."""
+"""What was measured, as a table on the terminal and as JSON."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
 import json
+import os
 import platform
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .measure import Medians
+from .memory import Figures
+
+_PACKAGES = (
+    "requests",
+    "anyio",
+    "starlette",
+    "starlette-testclient",
+    "httpx",
+    "httpx2",
+    "async-asgi-testclient",
+    "asgi-tools",
+    "falcon",
+    "litestar",
+    "django",
+    "channels",
+)
 
 
-def table(medians: Medians, reference: str) -> str:
+@dataclass
+class Results:
+    """The figures of one run, and where they come from.
+
+    :ivar reference: name of the contender that the others are compared with
+    :ivar rounds: how often each case was measured
+    :ivar seconds: medians by contender and case
+    :ivar memory: figures by contender and case
+    :ivar imports: medians of seconds by statement
+    :ivar python: the interpreter and its version
+    :ivar machine: the machine's architecture, system and processors
+    :ivar packages: versions of the packages that were compared
+    """
+
+    reference: str
+    rounds: int
+    seconds: Medians = field(default_factory=dict)
+    memory: dict[str, Figures] = field(default_factory=dict)
+    imports: dict[str, float] = field(default_factory=dict)
+    python: str = f"{platform.python_implementation()} {platform.python_version()}"
+    machine: str = f"{platform.machine()}, {platform.system()}, {os.cpu_count()} processors"
+    packages: dict[str, str] = field(default_factory=lambda: dict(_versions()))
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Return the results that :meth:`write` wrote.
+
+        :param path: the file
+        """
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, path: Path) -> None:
+        """Write the results as JSON.
+
+        :param path: the file
+        """
+        text = json.dumps(dataclasses.asdict(self), indent=2)
+        path.write_text(f"{text}\n", encoding="utf-8")
+
+    def cases(self) -> list[str]:
+        """Return the names of the cases in which there is something to compare with."""
+        return [case for case in _all_cases(self.seconds) if case in self.seconds[self.reference]]
+
+    def ranking(self, case: str) -> list[tuple[str, float]]:
+        """Return the contenders in a case with their medians, the fastest first.
+
+        :param case: name of the case
+        """
+        rows = [(name, own[case]) for name, own in self.seconds.items() if case in own]
+        return sorted(rows, key=lambda row: row[1])
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append((package, importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _all_cases(medians: Medians) -> list[str]:
+    return sorted({case for own in medians.values() for case in own})
+
+
+def table(results: Results) -> str:
     """Return the medians as text, with the ratio to one contender.
 
-    :param medians: what was measured
-    :param reference: name of the contender that the others are compared with
+    :param results: what was measured
     """
     lines = []
-    for case in _cases(medians):
+    for case in _all_cases(results.seconds):
         lines.append(case)
-        base = medians.get(reference, {}).get(case)
-        rows = [(own[case], name) for name, own in medians.items() if case in own]
-        for seconds, name in sorted(rows):
+        base = results.seconds.get(results.reference, {}).get(case)
+        for name, seconds in results.ranking(case):
             ratio = "" if base is None else f"{seconds / base:8.2f}"
             lines.append(f"  {name:44} {seconds * 1e6:12.0f} us{ratio}")
         lines.append("")
     return "\n".join(lines)
 
 
-def write_json(path: Path, medians: Medians, reference: str) -> None:
-    """Write the medians, and where they come from.
+def duration(seconds: float) -> str:
+    """Return a duration with a unit that suits it.
 
-    :param path: the file
-    :param medians: what was measured
-    :param reference: name of the contender that the others are compared with
+    :param seconds: the duration
     """
-    told = {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "reference": reference,
-        "seconds": medians,
-    }
-    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-
-
-def write_plot(path: Path, medians: Medians, reference: str) -> None:
-    """Draw the ratios to one contender, a bar for each.
-
-    :param path: the file, an SVG
-    :param medians: what was measured
-    :param reference: name of the contender that the others are compared with
-    """
-    import matplotlib
-
-    matplotlib.use("svg")
-    # The same picture of the same figures.
-    matplotlib.rcParams["svg.hashsalt"] = "asgitest"
-    import matplotlib.pyplot as plot
-
-    cases = [case for case in _cases(medians) if case in medians[reference]]
-    figure, axes = plot.subplots(len(cases), 1, figsize=(9, 2.2 * len(cases)), squeeze=False)
-    for axis, case in zip(axes[:, 0], cases, strict=True):
-        base = medians[reference][case]
-        rows = sorted(((own[case] / base, name) for name, own in medians.items() if case in own))
-        bars = axis.barh([name for _, name in rows], [ratio for ratio, _ in rows])
-        axis.bar_label(bars, fmt="%.2f", padding=3)
-        axis.set_title(f"{case}: time, {reference} = 1")
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-
-
-def _cases(medians: Medians) -> list[str]:
-    return sorted({case for own in medians.values() for case in own})
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.0f} µs"

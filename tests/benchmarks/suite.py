@@ -1,9 +1,9 @@
-"""Measure a suite of 500 tests end to end, each with a client of its own."""
+"""A suite of tests that is run end to end: each has a client of its own, and makes one request."""
 
 from __future__ import annotations
 
-import time
 import unittest
+from collections.abc import Callable
 from typing import Any
 
 from asgitest import ASGITestCase
@@ -13,24 +13,49 @@ from .application import app
 _TESTS = 500
 
 
-def _case(**attributes: Any) -> type[ASGITestCase]:
+def case_of_ours(**attributes: Any) -> type[unittest.TestCase]:
+    """Return a test case whose client is ours.
+
+    :param attributes: its class attributes
+    """
+
     def get(self: ASGITestCase) -> None:
         self.assertStatus(self.client.get("/"), 200)
 
-    tests = {f"test_{number}": get for number in range(_TESTS)}
-    return type("BenchmarkTest", (ASGITestCase,), {"app": staticmethod(app), **attributes, **tests})
+    return _with_tests(ASGITestCase, get, app=staticmethod(app), **attributes)
 
 
-def seconds(**attributes: Any) -> float:
-    """Return how long the suite takes.
+def case_of_others(build: Callable[[], Any]) -> type[unittest.TestCase]:
+    """Return a test case whose client is another one, entered for each test.
 
-    :param attributes: class attributes of the test case
+    :param build: builds a client
     """
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(_case(**attributes))
+
+    class Base(unittest.TestCase):
+        def setUp(self) -> None:
+            self.client = build()
+            self.client.__enter__()
+            self.addCleanup(self.client.__exit__, None, None, None)
+
+    def get(self: Base) -> None:
+        self.assertEqual(200, self.client.get("/").status_code)
+
+    return _with_tests(Base, get)
+
+
+def _with_tests(base: type, get: Callable[[Any], None], **attributes: Any) -> Any:
+    tests = {f"test_{number}": get for number in range(_TESTS)}
+    return type("BenchmarkTest", (base,), {**attributes, **tests})
+
+
+def run(case: type[unittest.TestCase]) -> None:
+    """Run all tests of a case.
+
+    :param case: the test case
+    :raises RuntimeError: if one fails
+    """
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
     result = unittest.TestResult()
-    start = time.perf_counter()
     suite.run(result)
-    elapsed = time.perf_counter() - start
     if not result.wasSuccessful():
         raise RuntimeError(str((result.failures + result.errors)[:1]))
-    return elapsed
