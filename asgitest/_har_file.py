@@ -57,5 +57,5 @@ def process_path(path: str) -> Path:
 
 #: The file of this process.
 har_file = HARFile()
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=har_file.clear)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from ._backend import notice_tasks
@@ -45,13 +45,13 @@ class Origins:
 
     def _note(self, task: Any) -> None:
         # From behind this function and the one of _backend that calls it.
-        frame = sys._getframe(2)
-        while frame.f_back is not None:
+        frame: FrameType | None = sys._getframe(2)
+        module = _PACKAGE
+        while frame is not None:
             module = frame.f_globals.get("__name__", "").partition(".")[0]
-            if module == _PACKAGE:
-                # One of ours, which nobody leaves behind.
-                return
             if module not in _MACHINERY:
-                self._lines[task] = (frame.f_code, frame.f_lineno)
-                return
+                break
             frame = frame.f_back
+        # Those of ours nobody leaves behind.
+        if frame is not None and module != _PACKAGE:
+            self._lines[task] = (frame.f_code, frame.f_lineno)

@@ -30,7 +30,7 @@ class SharingCase(Protocol):
 
 
 class ClassScope:
-    """What the tests of one class share.
+    """What the tests of one class share: one of the two.
 
     :ivar client: a client of the application that runs for all of them
     :ivar loop: the loop that their applications run on, one after the other
@@ -44,14 +44,16 @@ class ClassScope:
         """Start what is shared."""
         if self.client is not None:
             self.client.__enter__()
-        elif self.loop is not None:
+        else:
+            assert self.loop is not None
             self.loop.portal()
 
     def leave(self) -> None:
         """End what is shared."""
         if self.client is not None:
             self.client.__exit__(None, None, None)
-        elif self.loop is not None:
+        else:
+            assert self.loop is not None
             self.loop.stop()
 
 

@@ -109,13 +109,9 @@ def _backends_of(case: Any, test: str) -> Sequence[str]:
 
 
 def _backends_of_class(case: Any) -> Sequence[str]:
-    # A subclass may settle for one, and its own subclasses with it.
-    for cls in case.__mro__:
-        if "backends" in vars(cls):
-            return vars(cls)["backends"] or ()
-        if "backend" in vars(cls):
-            break
-    return ()
+    # A subclass may settle for one, and its own subclasses with it; the mixin sets both.
+    settled = next(vars(cls) for cls in case.__mro__ if {"backend", "backends"} & set(vars(cls)))
+    return settled.get("backends") or ()
 
 
 def _check_case(case: Any, wanted: dict[str, Sequence[str]]) -> None:

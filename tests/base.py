@@ -7,6 +7,7 @@ import gc
 import os
 import re
 import signal
+import sys
 import threading
 import unittest
 import warnings
@@ -50,7 +51,7 @@ _SHARED_THREADS = ("Trio thread", "Trio worker thread")
 
 
 class CleanTestCase(unittest.TestCase):
-    """A test case that fails when a test leaves a thread or an open file behind.
+    """A test case that fails when a test leaves a thread, an open file or a tracer behind.
 
     Warnings are errors, unless a test catches them.
     """
@@ -69,16 +70,22 @@ class CleanTestCase(unittest.TestCase):
         warnings.simplefilter("error")
         self._threads_before = running_threads()
         self._files_before = open_files()
+        self._tracer_before = sys.gettrace()
         self.addCleanup(self.assert_nothing_left)
 
     def assert_nothing_left(self) -> None:
-        """Fail if there is a thread or an open file that was not there before the test."""
+        """Fail if there is a thread or an open file that was not there before the test.
+
+        Likewise if what traces the test's thread is something else, or nothing: without a word, no
+        line of the tests that follow would be measured.
+        """
         left = running_threads() - self._threads_before
         self.assertEqual(set(), left, "threads were left behind")
         if open_files() - self._files_before:
             # Perhaps of a cycle that nobody has collected so far; too slow to do for every test.
             gc.collect()
         self.assertEqual(set(), open_files() - self._files_before, "files were left open")
+        self.assertIs(self._tracer_before, sys.gettrace(), "another trace function was left")
 
     def hurry(self) -> None:
         """Let what is known not to come be waited for a short time only, until the test ends."""

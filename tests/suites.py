@@ -43,9 +43,7 @@ class SuiteTestCase(unittest.TestCase):
 
         :param arguments: its command line
         """
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
-        }
+        environment = unmeasured_environment("PYTEST_")
         environment["PYTHONPATH"] = PROJECT
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         return subprocess.run(
@@ -67,3 +65,14 @@ class SuiteTestCase(unittest.TestCase):
         return self.run_python(
             "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *WARNINGS, *arguments
         )
+
+
+def unmeasured_environment(*prefixes: str) -> dict[str, str]:
+    """Return the environment for a process whose coverage is not measured.
+
+    Measuring takes its time, and works at the end of a process, which some tests are about.
+
+    :param prefixes: of further names to leave out
+    """
+    left_out = ("COVERAGE_PROCESS_", *prefixes)
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}

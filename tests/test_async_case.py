@@ -609,6 +609,20 @@ class TaskGroupTest(CaseTestCase):
 
         self.assertIn("left an asynchronous context open", result.errors[0][1])
 
+    def test_forgotten_context_that_nobody_sees(self) -> None:
+        """Where nobody can tell that it is open, what comes of it is the error."""
+
+        class Forgetful(Case):
+            backend = "asyncio"
+
+            async def test(self) -> None:
+                anyio.CancelScope().__enter__()
+
+        with mock.patch.object(stepwise, "innermost_scope", return_value=None):
+            result = run_case(Forgetful)
+
+        self.assertIn("Attempted to exit a cancel scope", result.errors[0][1])
+
 
 class ClientTest(CaseTestCase):
     """``self.async_client``."""
@@ -780,9 +794,80 @@ class ClientTest(CaseTestCase):
 
         self.assert_passes(Streamed, 2)
 
+    def test_generators_of_two_requests(self) -> None:
+        """Two requests at once wait for the generators that both of them dropped."""
+        notes: list[str] = []
+
+        async def numbers(both: anyio.Event) -> AsyncIterator[int]:
+            try:
+                yield 1
+                yield 2
+            finally:
+                with anyio.CancelScope(shield=True):
+                    notes.append("dropped")
+                    if len(notes) == 2:
+                        both.set()
+                    await both.wait()
+                    notes.append("closed")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            async for _ in numbers(scope["state"]["both"]):
+                break
+            await serve(scope, receive, send)
+
+        class Dropping(ASGITestCase):
+            lifespan = "off"
+
+            def get_app(self) -> Any:
+                return app
+
+            async def test(self) -> None:
+                self.client.state["both"] = anyio.Event()
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(2):
+                        tasks.start_soon(self.async_client.get, "/")
+                notes.append("answered")
+
+        self.assert_passes(Dropping)
+        self.assertEqual(["dropped"] * 2 + ["closed"] * 2 + ["answered"], notes)
+
 
 class WebSocketTest(CaseTestCase):
     """The WebSocket of an asynchronous client."""
+
+    def test_closed_response(self) -> None:
+        """A handshake whose response was closed in the block is not left a second time."""
+
+        class Closed(Case):
+            async def test(self) -> None:
+                async with self.async_client.websocket_connect("/") as session:
+                    await self.async_client.run(session.response.close)
+
+        self.assert_passes(Closed)
+
+    def test_cancellation_that_was_made_up(self) -> None:
+        """One that the application raises by itself is what the test gets; the loop goes on."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+            raise asyncio.CancelledError("made up")
+
+        class Cancelling(ASGITestCase):
+            lifespan = "off"
+            backend = "asyncio"
+
+            def get_app(self) -> Any:
+                return app
+
+            async def test(self) -> None:
+                with self.assertRaisesRegex(asyncio.CancelledError, "made up"):
+                    async with self.async_client.websocket_connect("/") as session:
+                        await session.send_text("go on")
+                        await session.receive_text()
+
+        self.assert_passes(Cancelling)
 
     def test_messages(self) -> None:
         """Messages go both ways, on the loop's own thread."""

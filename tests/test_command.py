@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -165,6 +167,27 @@ class MainTest(unittest.TestCase):
                 self.assertIn(f"trio: skipped: {text}\n", printed)
                 status, printed = self.run_main("-b", "trio")
                 self.assertEqual(1, status)
+
+    def test_summary(self) -> None:
+        """What the process of a backend wrote down is what the summary says."""
+        quiet = functools.partial(
+            subprocess.Popen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        with mock.patch("subprocess.Popen", quiet):
+            status, printed = self.run_main("-b", "asyncio", "string")
+
+        self.assertEqual(5 if sys.version_info >= (3, 12) else 0, status)
+        self.assertEqual("asyncio: ran 0 tests: OK", printed.splitlines()[-1])
+
+    def test_program(self) -> None:
+        """``python -m asgitest`` is this command, and its exit status that of the process."""
+        with mock.patch.object(sys, "argv", ["asgitest", "--help"]):
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                with self.assertRaises(SystemExit) as caught:
+                    runpy.run_module("asgitest", run_name="__main__")
+
+        self.assertEqual(0, caught.exception.code)
+        self.assertIn("Run unittest once per backend", printed.getvalue())
 
     def test_interrupt(self) -> None:
         """After Ctrl-C the process is waited for, and no further backend runs."""

@@ -111,6 +111,12 @@ class App:
         await send(PART)
         await anyio.sleep_forever()  # hangs in mid-body
 
+    async def flood(self, receive: Any, send: Any) -> None:
+        """Send more than a client leaves unread."""
+        await send(START)
+        await send({**PART, "body": b"x" * 256 * 1024})
+        await send(END)
+
     async def sleep_behind_body(self, receive: Any, send: Any) -> None:
         """Hang when everything is sent."""
         await send(START)
@@ -689,6 +695,20 @@ class TextTest(DeadlineTestCase):
             r"(?s)received websocket.connect.*sent websocket.accept"
             r".*received websocket.receive text='hello'.*sent websocket.send text='hello'",
         )
+
+    def test_back_pressure(self) -> None:
+        """The text says so if the application waits for the client to read."""
+        self.use_thread("a blocked loop has its thread abandoned")
+        self.hurry()
+        response = self.client.get("/flood", stream=True)
+        self.client.call(anyio.wait_all_tasks_blocked)
+        self.client.portal.start_task_soon(self.app.release.wait)
+        with self.assert_deadline(
+            "to send more",
+            "The application waits in send() for the client to read.",
+            error=_REQUEST,
+        ):
+            response.content  # noqa: B018
 
     def test_nothing_exchanged(self) -> None:
         """The text says so if no message was exchanged."""

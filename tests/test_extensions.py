@@ -107,6 +107,8 @@ class AnnounceTest(unittest.TestCase):
             self.assertEqual({"tls": {**given, "client_cert_chain": ["pem"]}}, content)
             content["tls"]["client_cert_chain"].clear()
         self.assertEqual({}, announce({"tls": False}, ()).on("http", "https"))
+        unknown = {"server_cert": None, "tls_version": None, "cipher_suite": None}
+        self.assertEqual({"tls": unknown}, announce({"tls": unknown}, ()).on("http", "https"))
         without = announce({"tls": {**CERTIFICATE, "client_cert_error": "bad"}}, ())
         self.assertEqual("bad", without.on("http", "https")["tls"]["client_cert_error"])
 

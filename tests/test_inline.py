@@ -244,6 +244,8 @@ class PlaceTest(InlineTestCase):
         output = io.StringIO()
         debugger = pdb.Pdb(stdin=io.StringIO("p secret\ncontinue\n"), stdout=output, nosigint=True)
         frame: Any = None
+        # Where the debugger lets the program go on, it takes every trace function away.
+        self.addCleanup(sys.settrace, sys.gettrace())
 
         def set_trace() -> None:
             debugger.set_trace(sys._getframe(1))

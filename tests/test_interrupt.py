@@ -16,6 +16,8 @@ from typing import IO, Any
 
 import asgitest
 
+from .suites import unmeasured_environment
+
 #: Seconds after which a process counts as hung. It is never waited for unless a test fails.
 PATIENCE = 60
 
@@ -119,7 +121,8 @@ class Program:
 
     def __init__(self, source: str, *arguments: str, folder: Path | None = None) -> None:
         command = [sys.executable, *(arguments or ("-c", PRELUDE + textwrap.dedent(source)))]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment = unmeasured_environment()
+        environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(
             command,
             cwd=folder,

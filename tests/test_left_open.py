@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from asgitest import ProtocolError, TestClient
+from asgitest import DeadlineExceeded, ProtocolError, TestClient
 
 from .base import CleanTestCase
 
@@ -45,6 +45,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/break":
         await send({"type": "http.response.body", "body": "text"})
     await send({"type": "http.response.body", "body": b"whole"})
+    if scope["path"] == "/go_on":
+        await anyio.sleep_forever()
 
 
 class LeftOpenTest(CleanTestCase):
@@ -150,6 +152,20 @@ class LeftOpenTest(CleanTestCase):
         with self.assertRaises(Stopped):
             with TestClient(broken) as client:
                 pass
+
+    def test_deadline(self) -> None:
+        """What goes on behind its response for too long is told of, behind the shutdown."""
+        self.hurry()
+
+        async def noting(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+            log.append(scope["type"])
+
+        log: list[str] = []
+        with self.assertRaisesRegex(DeadlineExceeded, "GET .*/go_on to end when it was closed"):
+            with TestClient(noting, timeout=0.1) as client:
+                response = client.get("/go_on", stream=True)
+        self.assertEqual((200, ["lifespan"]), (response.status_code, log))
 
     def test_served_well(self) -> None:
         """A whole response that nobody reads is no failure, and neither is a dropped one."""

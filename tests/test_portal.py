@@ -312,6 +312,14 @@ class TaskTest(PortalTestCase):
                 self.portal.start_task_soon(_raise, error).result(10)
         self.assertEqual(3, self.client.call(lambda: 3))
 
+    @unittest.skipIf(ON_TRIO, "trio lets nobody make a cancellation up")
+    def test_future_with_cancellation(self) -> None:
+        """A cancellation that the task made up is what its future holds; the loop goes on."""
+        future = self.portal.start_task_soon(_raise, asyncio.CancelledError("made up"))
+        with self.assertRaisesRegex(asyncio.CancelledError, "made up"):
+            future.result(10)
+        self.assertEqual(3, self.client.call(lambda: 3))
+
     def test_cancel(self) -> None:
         """Cancelling the future cancels the task, whose clean-up runs."""
         self.use_thread("the test waits for the application without the client")
@@ -385,6 +393,15 @@ class TaskTest(PortalTestCase):
         future, value = self.portal.start_task(serve)
         self.assertIsNone(value)
         self.assertTrue(future.cancel())
+
+    def test_started_again(self) -> None:
+        """A task that says so twice was started with the first value."""
+
+        async def serve(*, task_status: Any) -> None:
+            task_status.started("first")
+            task_status.started("second")
+
+        self.assertEqual("first", self.portal.start_task(serve)[1])
 
     def test_start_task_that_fails(self) -> None:
         """What a task raises before it is started is raised where it is waited for."""
@@ -689,6 +706,16 @@ class LifeTest(PortalTestCase):
         client.close()
         self.assertEqual("ok", client.get("/").text)
         self.assertNotEqual(name, client.portal.place)
+
+    def test_not_started(self) -> None:
+        """What is posted to a loop that was not started is dropped."""
+        called: list[str] = []
+        portal = ThreadPortal()
+        portal.post(called.append, "never")
+        portal.start()
+        portal.call(called.append, "after the start")
+        portal.stop(10)
+        self.assertEqual(["after the start"], called)
 
     def test_close_twice(self) -> None:
         """Closing a client again, or one that was not used, does nothing."""

@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from asgitest import ASGITestCase, LeftoverError, TestClient
+from asgitest import ASGITestCase, DeadlineExceeded, LeftoverError, LifespanError, TestClient
 from asgitest._backend import notice_tasks
 
 from .test_case import CaseTestCase, Recorder, respond, run_case
@@ -242,6 +242,40 @@ class LifespanScopeTest(ClassTestCase):
         self.assertEqual([], result.errors)
         self.assertEqual(["test_1"], [test._testMethodName for test, _ in result.failures])
 
+    def test_restart_that_fails(self) -> None:
+        """A test whose loop could not be started again leaves nothing to look at."""
+        released = threading.Event()
+        self.addCleanup(released.set)
+        starts: list[str] = []
+
+        async def once(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "lifespan":
+                await receive()
+                starts.append("startup")
+                await send({"type": f"lifespan.startup.{'failed' if starts[1:] else 'complete'}"})
+                await receive()
+            released.wait(60)
+
+        class Shared(ASGITestCase):
+            app = once
+            lifespan_scope = "class"
+            portal = "thread"
+
+            def test(self) -> None:
+                with self.assertRaises(DeadlineExceeded):
+                    self.client.get("/", timeout=0.1)
+                with self.assertRaises(LifespanError):
+                    self.client.get("/")
+
+        before = set(threading.enumerate())
+        result = run_case(Shared)
+        released.set()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10)
+
+        self.assertEqual(([], []), (result.errors, result.failures))
+        self.assertEqual(["startup"] * 2, starts)
+
     def test_module_scope(self) -> None:
         """A client that outlives a class is shared by overriding build_client()."""
         recorder = Recorder()
@@ -436,6 +470,32 @@ class LeftoverTest(ClassTestCase):
                 # A task that goes on is cancelled, and told of again, when the class is over.
                 self.assertEqual(is_shared, bool(result.errors))
                 self.assertEqual([], texts)
+
+    def test_failure_that_nobody_met(self) -> None:
+        """What the application raised behind an unread response is an error of that test."""
+
+        async def raising(scope: Any, receive: Any, send: Any) -> None:
+            if scope["path"] == "/":
+                await respond(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200})
+            raise LookupError("behind the start")
+
+        class Careless(ASGITestCase):
+            app = raising
+            lifespan = "off"
+            lifespan_scope = "class"
+
+            def test_1(self) -> None:
+                self.response = self.client.get("/raise", stream=True)
+
+            def test_2(self) -> None:
+                self.assertStatus(self.client.get("/"), 200)
+
+        result, _ = self.run_warned(Careless)
+
+        self.assertEqual(["test_1"], [test._testMethodName for test, _ in result.errors])
+        self.assertIn("LookupError: behind the start", result.errors[0][1])
 
     def test_dropped_response(self) -> None:
         """With ``strict`` a response that was dropped fails the test, too."""

@@ -329,6 +329,12 @@ class QuickTest(CleanTestCase):
         prepared._cookies.set("a", "1")
         self.assertEqual(0, len(session.cookies))
 
+    def test_cookies_later(self) -> None:
+        """A prepared request takes cookies as requests' own does."""
+        prepared = InProcessSession().prepare_request(requests.Request("GET", URL))
+        prepared.prepare_cookies(requests.cookies.cookiejar_from_dict({"a": "1"}))
+        self.assertEqual("a=1", prepared.headers["Cookie"])
+
     def test_trust(self) -> None:
         """The environment has no say unless it is asked for."""
         self.assertFalse(InProcessSession().trust_env)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import unittest
 from typing import Any
 
 import anyio
@@ -12,6 +14,8 @@ from asgitest._stepwise import MovingDeadline, Step, StepwiseTask
 from asgitest._thread_portal import ThreadPortal
 
 from .base import CleanTestCase
+
+ON_TRIO = os.environ.get("ASGITEST_BACKEND") == "trio"
 
 
 class StepwiseTaskTest(CleanTestCase):
@@ -82,3 +86,17 @@ class StepwiseTaskTest(CleanTestCase):
         self.assertIn("no such room", repr(self.take(leave).error))
         self.assertEqual(3, self.take(abs, -3).result)
         self.task.finish()
+
+    @unittest.skipIf(ON_TRIO, "trio cancels by scopes alone")
+    def test_cancelled_task(self) -> None:
+        """A task that is cancelled itself, not by a scope, ends, and the next step says by what."""
+
+        def cancel() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel("by a step")
+
+        self.take(cancel)
+        with self.assertRaises(asyncio.CancelledError):
+            self.take(abs, -3)
+        self.assertTrue(self.task.ended)

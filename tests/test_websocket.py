@@ -1448,6 +1448,15 @@ class WaitingTest(WebSocketTestCase):
 class TestClosesTest(WebSocketTestCase):
     """The test ends a WebSocket."""
 
+    def test_both_close(self) -> None:
+        """A close of the application that came before is still read; the test's own one counts."""
+        client = self.enter_client(Recorder(ACCEPT, {"type": "websocket.close", "code": 4000}))
+        with client.websocket_connect("/") as session:
+            client.call(anyio.wait_all_tasks_blocked)
+            session.close(1001)
+            self.assertEqual(4000, session.receive()["code"])
+            self.assertEqual(1001, session.close_code)
+
     def test_leaving_the_block(self) -> None:
         """Leaving the block is a close with 1000."""
         app = Recorder()

@@ -698,6 +698,14 @@ class StateTest(ProtocolTestCase):
 class FinishTest(ProtocolTestCase):
     """The application has returned."""
 
+    def test_receive(self) -> None:
+        """A task that outlives the application's call finds the connection lost."""
+        machine = protocol()
+        self.assertEqual(CONNECT, machine.next_event())
+        machine.send(ACCEPT)
+        machine.finish()
+        self.assertEqual(disconnect(1006), machine.next_event())
+
     def test_violations(self) -> None:
         """A handshake without an answer, or with half a denial, is a violation."""
         for before, rule, text in (

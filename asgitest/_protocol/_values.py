@@ -41,11 +41,10 @@ def check_values(
 
 
 def _problems(path: str, value: object, outer: set[int]) -> Iterator[tuple[str, str]]:
-    if isinstance(value, (dict, list, tuple)):
-        # One that holds itself has no end.
-        if id(value) in outer:
-            yield path, "one that holds itself"
-            return
+    if id(value) in outer:
+        # It has no end.
+        yield path, "one that holds itself"
+    elif isinstance(value, (dict, list, tuple)):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:
             inner = f"{path}[{key!r}]" if path else str(key)
