@@ -12,7 +12,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
 from ._application import RunningApplication
-from ._exchange import Exchange, StreamedBody, tell_of_cancellation
+from ._exchange import BodyObserver, Exchange, StreamedBody, tell_of_cancellation
 from ._extras import Extras
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._faults import CLIENT_LEFT, CLIENT_LEFT_REASON, LeavingBody
@@ -123,6 +123,17 @@ class ASGIAdapter(BaseAdapter):
             false
         """
         __tracebackhide__ = True
+        return self._send(request, stream, timeout)
+
+    def _send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool,
+        timeout: Any,
+        observer: BodyObserver | None = None,
+    ) -> requests.Response:
+        """Run the application for a request; an observer is shown a body that is streamed."""
+        __tracebackhide__ = True
         seconds = self._seconds(timeout)
         # What is wrong with the request is none of the application's business.
         headers = scope_headers(request)
@@ -134,7 +145,7 @@ class ASGIAdapter(BaseAdapter):
             return self._open_websocket(request, headers, portal, seconds)
         connection, scope = self._http_connection(portal, request, headers, streamed=stream)
         body = body_in_memory(request)
-        exchange = Exchange(portal, connection, request, seconds)
+        exchange = Exchange(portal, connection, request, seconds, observer)
         if isinstance(request.body, LeavingBody):
             return self._left_response(request, scope, exchange, request.body)
         if stream:

@@ -19,7 +19,7 @@ def curl_command(exchange: RecordedExchange) -> str:
     """Return the command line that makes a request again, for a POSIX shell.
 
     :param exchange: the exchange whose request it is
-    :raises ASGITestError: if its body was streamed, or was too long to be kept
+    :raises ASGITestError: if its body was not streamed to its end, or was too long to be kept
     """
     words = ["curl", *_method(exchange), mask_url(exchange.url)]
     headers = header_texts(exchange.request_headers)
@@ -47,15 +47,17 @@ def curl_command(exchange: RecordedExchange) -> str:
 def _method(exchange: RecordedExchange) -> list[str]:
     if exchange.method == "HEAD":
         return ["--head"]
-    has_body = exchange.request_body is not None and exchange.request_body.size
-    return [] if exchange.method == ("POST" if has_body else "GET") else ["-X", exchange.method]
+    usual = "POST" if exchange.request_body.size else "GET"
+    return [] if exchange.method == usual else ["-X", exchange.method]
 
 
 def _content(exchange: RecordedExchange) -> bytes:
     body = exchange.request_body
     name = f"{exchange.method} {exchange.url}"
-    if body is None:
-        raise ASGITestError(f"there is no command line for {name}, for its body was streamed")
+    if not body.has_ended:
+        raise ASGITestError(
+            f"there is no command line for {name}, for its body was not streamed to its end"
+        )
     if not body.is_whole:
         raise ASGITestError(
             f"there is no command line for {name}, for of the {body.size} bytes of its body only "

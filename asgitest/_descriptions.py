@@ -29,7 +29,7 @@ def describe_exchange(response: Any) -> str:
     :param response: a :class:`requests.Response`
     """
     request = response.request
-    parts = [f"{request.method} {request.url}", *_describe_request_body(request.body)]
+    parts = [f"{request.method} {request.url}", *_describe_request_body(response)]
     if response.history:
         parts.append("Redirects:")
         parts += [f"  {line}" for one in response.history for line in redirect_lines(one)]
@@ -82,17 +82,22 @@ def describe_traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
-def _describe_request_body(body: Any) -> Iterable[str]:
+def _describe_request_body(response: Any) -> Iterable[str]:
+    body = response.request.body
     if isinstance(body, str):
         body = body.encode()
     if not body:
         return
+    size = len(body) if isinstance(body, bytes) else 0
     if not isinstance(body, bytes):
         yield "The request's body was streamed."
-        return
+        recorded = getattr(response, "recorded", None)
+        if recorded is None or not recorded.request_body.size:
+            return
+        body, size = recorded.request_body.content, recorded.request_body.size
     text = readable(body, ["utf-8"])
     if text is None:
-        yield f"The request's body is binary: {len(body)} bytes, which begin with {body[:32]!r}"
+        yield f"The request's body is binary: {size} bytes, which begin with {body[:32]!r}"
     else:
         yield f"Request body:\n{cut(indent_json(text), _REQUEST_BODY_LIMIT)}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,9 @@ from ._request import body_chunks
 from ._warn import warn
 from .exceptions import ASGIWarning, DeadlineExceeded
 
+#: Is called with each part of a request's body that is taken, and with ``b""`` at its end.
+BodyObserver = Callable[[bytes], None]
+
 
 class Exchange:
     """The calling thread's end of one request: it posts, waits, and pulls the request's body."""
@@ -30,11 +33,13 @@ class Exchange:
         connection: HTTPConnection,
         request: requests.PreparedRequest,
         seconds: float | None,
+        observer: BodyObserver | None = None,
     ) -> None:
         self.portal = portal
         self.connection = connection
         self._request = request
         self._seconds = seconds
+        self._observer = observer
         self._chunks: Iterator[bytes] = iter(())
 
     def run_through(self, body: bytes) -> HTTPProgress:
@@ -123,7 +128,7 @@ class Exchange:
 
     def _next_chunk(self) -> bytes:
         try:
-            return next(self._chunks, b"")
+            chunk = next(self._chunks, b"")
         except Exception:
             # To the application it is a client that leaves in mid-upload (HTTP-DISC-02).
             self.leave()
@@ -131,6 +136,9 @@ class Exchange:
         except BaseException:
             self.portal.post(self.connection.cancel)
             raise
+        if self._observer is not None:
+            self._observer(chunk)
+        return chunk
 
     def _wait(self, doing: str, seconds: Any = CLIENT_TIMEOUT) -> Wait:
         return Wait(

@@ -87,9 +87,9 @@ def _request(exchange: RecordedExchange) -> dict[str, Any]:
         "headers": _pairs(mask_headers(headers)),
         "queryString": _pairs(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
         "headersSize": _UNKNOWN,
-        "bodySize": _UNKNOWN if body is None else body.size,
+        "bodySize": body.size if body.has_ended else _UNKNOWN,
     }
-    if body is None or body.size:
+    if body.size or not body.has_ended:
         request["postData"] = _post_data(exchange, header_value(headers, "content-type"))
     return request
 
@@ -97,9 +97,6 @@ def _request(exchange: RecordedExchange) -> dict[str, Any]:
 def _post_data(exchange: RecordedExchange, content_type: str) -> dict[str, Any]:
     body = exchange.request_body
     data: dict[str, Any] = {"mimeType": content_type, "text": ""}
-    if body is None:
-        data["comment"] = "the body was streamed, and was not kept"
-        return data
     text = request_text(exchange)
     if text is None:
         # The format has no word for it here; a name of one's own begins with an underscore.
@@ -110,6 +107,8 @@ def _post_data(exchange: RecordedExchange, content_type: str) -> dict[str, Any]:
             data["params"] = _form_fields(data["text"])
     if not body.is_whole:
         data["comment"] = _cut_comment(len(body.content), body.size)
+    elif not body.has_ended:
+        data["comment"] = "the body was not streamed to its end"
     return data
 
 

@@ -31,12 +31,14 @@ class RecordedBody:
     :param content: what there is of it so far
     :ivar content: its first :data:`BODY_LIMIT` bytes
     :ivar size: bytes in all, as far as they came
+    :ivar has_ended: whether that is all; of the body of a streamed response nobody notes it
     """
 
-    __slots__ = ("content", "size")
+    __slots__ = ("content", "has_ended", "size")
 
     def __init__(self, content: bytes = b"") -> None:
         self.size = len(content)
+        self.has_ended = True
         # Not the object itself, if it is large: that is to be free when the test is done with it.
         self.content = content if self.size <= BODY_LIMIT else content[:BODY_LIMIT]
 
@@ -44,6 +46,14 @@ class RecordedBody:
     def is_whole(self) -> bool:
         """Whether everything that came was kept."""
         return len(self.content) == self.size
+
+    def observe(self, piece: bytes) -> None:
+        """Take a further piece of a body whose end is not known before.
+
+        :param piece: what came; empty at the end
+        """
+        self.has_ended = not piece
+        self.add(piece)
 
     def add(self, piece: bytes) -> None:
         """Take a further piece.
@@ -117,7 +127,7 @@ class RecordedExchange:
     :ivar request_headers: its headers, list of ``(bytes, bytes)``, as the application saw them
     :ivar withheld: the cookies that the client had and did not send, list of
         :class:`WithheldCookie`
-    :ivar request_body: its body, ``None`` if that was streamed
+    :ivar request_body: its body, as far as the application asked for it
     :ivar status: status of the response, ``None`` without one
     :ivar response_headers: its headers, list of ``(bytes, bytes)``
     :ivar response_body: its body, as far as it was read
@@ -157,7 +167,7 @@ class RecordedExchange:
         self.url = url
         self.request_headers: Sequence[tuple[bytes, bytes]] = ()
         self.withheld: Sequence[WithheldCookie] = ()
-        self.request_body = None if body is None else RecordedBody(body)
+        self.request_body = RecordedBody(body or b"")
         self.http_version = http_version
         self.status: int | None = None
         self.response_headers: Sequence[tuple[bytes, bytes]] = ()
@@ -165,8 +175,12 @@ class RecordedExchange:
         self.error: str | None = None
         self.messages: RecordedMessages | None = None
         self.cost = _EXCHANGE_COST + len(url)
-        if body is not None:
-            self.cost += min(len(body), BODY_LIMIT)
+        if body is None:
+            # What may come of it counts from now on.
+            self.request_body.has_ended = False
+            self.cost += BODY_LIMIT
+        else:
+            self.cost += len(self.request_body.content)
 
     def note_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Note the headers of the request.

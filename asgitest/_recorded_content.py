@@ -35,12 +35,10 @@ def header_value(headers: Iterable[tuple[str, str]], name: str) -> str:
 def request_text(exchange: RecordedExchange) -> str | None:
     """Return what was kept of a request's body as text, ``None`` if it is not text.
 
-    :param exchange: an exchange whose request's body was not streamed
+    :param exchange: an exchange
     """
-    body = exchange.request_body
-    assert body is not None
     content_type = header_value(header_texts(exchange.request_headers), "content-type")
-    return body_text(body.content, content_type)
+    return body_text(exchange.request_body.content, content_type)
 
 
 def response_content(exchange: RecordedExchange) -> bytes:

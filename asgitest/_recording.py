@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from ._adapter import ASGIAdapter
+from ._faults import LeavingBody
 from ._protocol._texts import shorten
 from ._recorded import RecordedExchange, RecordedMessages
 from ._request import body_in_memory, scope_headers
@@ -53,7 +54,7 @@ class RecordingAdapter(ASGIAdapter):
         __tracebackhide__ = True
         exchange = self._begin(request)
         try:
-            response = super().send(request, stream, timeout, verify, cert, proxies)
+            response = self._send(request, stream, timeout, exchange.request_body.observe)
             _note_response(exchange, response)
         except BaseException as error:
             exchange.error = shorten(error)
@@ -76,6 +77,10 @@ class RecordingAdapter(ASGIAdapter):
             self._options.http_version,
         )
         exchange.withheld = withheld_cookies(request)
+        if isinstance(request.body, LeavingBody):
+            for part in request.body.parts:
+                exchange.request_body.observe(part)
+            exchange.request_body.has_ended = not request.body.more_body
         return exchange
 
     def _watch(self, connection: WebSocketConnection) -> None:

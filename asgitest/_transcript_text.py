@@ -92,10 +92,10 @@ def _request_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:
         if not (is_usual or (lower in ("connection", "upgrade") and exchange.is_handshake)):
             yield f"  {name}: {_cut_line(value, detail.line)}"
     body = exchange.request_body
-    if body is None:
-        yield "The request's body was streamed."
-    elif body.size:
+    if body.size:
         yield _describe_body("Request body", request_text(exchange), body.content, body, detail)
+    if not body.has_ended:
+        yield f"(of the request's body {body.size} bytes were streamed, and not the end)"
 
 
 def _response_lines(exchange: RecordedExchange, detail: Detail) -> Iterator[str]:

@@ -100,7 +100,7 @@ class Transcript:
         Credentials, cookies and fields such as passwords are masked.
 
         :param exchange: the exchange whose request it is, by default the last one
-        :raises ASGITestError: if there is none, or its body was streamed or too long to be kept
+        :raises ASGITestError: if there is none, or its body was not kept whole
         """
         if exchange is None:
             exchanges = self.exchanges

@@ -8,13 +8,13 @@ import json
 import re
 import textwrap
 import unittest
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
 import requests
 
 from asgitest import (
+    ASGIAdapter,
     ASGIAssertions,
     ASGITestError,
     DeadlineExceeded,
@@ -397,12 +397,26 @@ class RequestBodyTest(AssertionsTestCase):
         )
 
     def test_streamed(self) -> None:
-        """Of a body that was streamed only that is told."""
+        """Of a body that was streamed what was taken of it is shown, as far as it was recorded."""
+        for parts, shown in (
+            ([b"hel", b"lo"], "\nRequest body:\nhello"),
+            ([b"\xff" * 20000], "\nThe request's body is binary: 20000 bytes, which begin with "),
+            ([], ""),
+        ):
+            with self.subTest(parts=parts[:1]):
+                described = self.described(data=iter(parts))
+                self.assertEqual(
+                    f"The request's body was streamed.{shown}", described.partition("b'")[0]
+                )
 
-        def pieces() -> Iterator[bytes]:
-            yield b"hello"
+    def test_streamed_by_another_session(self) -> None:
+        """Where nothing is recorded, only that it was streamed is told."""
+        with ASGIAdapter(answering(), lifespan="off") as adapter, requests.Session() as session:
+            session.mount("http://", adapter)
+            response = session.post("http://testserver/", data=iter([b"hello"]))
 
-        self.assertEqual("The request's body was streamed.", self.described(data=pieces()))
+        text = self.failure(self.case.assertStatus, response, 404)
+        self.assertIn("/\nThe request's body was streamed.\nResponse: 200 OK", text)
 
     def test_none(self) -> None:
         """Without a body nothing is told of one."""

@@ -113,6 +113,7 @@ class CurlTest(CleanTestCase):
             {"method": "POST", "data": b"-n"},
             {"method": "PATCH", "files": {"file": ("a.bin", b"\x00\xff")}},
             {"method": "GET", "data": "with a body"},
+            {"method": "POST", "data": iter([b"piece by ", b"piece"])},
         ):
             with self.subTest(**options):
                 self.assert_repeated(**options)

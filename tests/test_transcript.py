@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import os
 import shlex
@@ -17,7 +18,7 @@ from unittest import mock
 import jsonschema
 import requests
 
-from asgitest import ASGITestError, TestClient, WebSocketDenied, transcript
+from asgitest import ASGITestError, TestClient, WebSocketDenied, leave_after, transcript
 from asgitest._har_file import HARFile, process_path
 from asgitest._masking import mask_body, mask_headers, mask_json, mask_url
 from asgitest._recorded import BODY_LIMIT, MESSAGES_LIMIT
@@ -65,6 +66,8 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     body = b""
     while True:
         event = await receive()
+        if event["type"] == "http.disconnect":
+            return
         body += event["body"]
         if not event["more_body"]:
             break
@@ -183,13 +186,54 @@ class TextTest(TranscriptTestCase):
         self.assertIn("RuntimeError('no room')", str(hiding.transcript))
 
     def test_streams(self) -> None:
-        """Of a streamed response what was read is kept, of a streamed request nothing."""
+        """Of a streamed response what was read is kept, of a request what was asked for."""
         with self.client.get("/", data=iter([b"one", b"two"]), stream=True) as response:
             self.assertEqual("", "".join(chr(b) for b in self.body()))
             self.assertEqual(b"onetwo", response.content)
 
         self.assertEqual(b"onetwo", self.body())
-        self.assertIn("The request's body was streamed.", str(self.transcript))
+        self.assertEqual(b"onetwo", self.transcript.exchanges[-1].request_body.content)
+        self.assertIn("Request body:\nonetwo\nResponse", str(self.transcript))
+
+    def test_request_that_is_not_read(self) -> None:
+        """Of a streamed request whose end nobody asks for, the text says so."""
+
+        async def hasty(scope: Any, receive: Any, send: Any) -> None:
+            for _ in range(int(scope["path"][1:])):
+                await receive()
+            await send({"type": "http.response.start", "status": 413})
+            await send({"type": "http.response.body"})
+
+        client = self.enter_client(hasty, lifespan="off")
+        for parts, kept in ((0, ""), (1, "one"), (2, "onetwo")):
+            with self.subTest(parts=parts):
+                client.post(f"/{parts}", data=iter([b"one", b"two"]))
+                shown = f"Request body:\n{kept}\n" if kept else ""
+                self.assertIn(
+                    f"{shown}(of the request's body {len(kept)} bytes were streamed, "
+                    f"and not the end)\nResponse: 413",
+                    str(client.transcript),
+                )
+        client.post("/3", data=iter([b"one", b"two"]))
+        self.assertTrue(client.transcript.exchanges[-1].request_body.has_ended)
+
+    def test_client_that_leaves(self) -> None:
+        """Of a client that leaves, what it sent is kept."""
+        self.client.post("/", data=leave_after(b"one", b"two"))
+        self.assertIn(
+            "Request body:\nonetwo\n(of the request's body 6 bytes were streamed",
+            str(self.transcript),
+        )
+        self.client.post("/", data=leave_after(b"three", more_body=False))
+        self.assertIn("Request body:\nthree\nResponse: 499", str(self.transcript))
+
+    def test_large_streamed_body(self) -> None:
+        """Of a file the beginning is kept."""
+        self.client.post("/", data=io.BytesIO(b"x" * (BODY_LIMIT + 5)))
+
+        body = self.transcript.exchanges[-1].request_body
+        self.assertEqual((BODY_LIMIT, BODY_LIMIT + 5), (len(body.content), body.size))
+        self.assertTrue(body.has_ended)
 
     def body(self) -> bytes:
         """Return what is kept of the last response's body."""
@@ -332,11 +376,15 @@ class ArchiveTest(TranscriptTestCase):
         with self.assertRaises(RuntimeError):
             self.client.get("/fail")
         self.client.post("/", data=iter([b"one"]))
+        self.client.post("/", data=leave_after(b"one"))
 
-        failed, streamed = self.entries()
+        failed, streamed, left = self.entries()
         self.assertEqual(0, failed["response"]["status"])
         self.assertEqual("RuntimeError('no room')", failed["_error"])
-        self.assertIn("streamed", streamed["request"]["postData"]["comment"])
+        self.assertEqual({"mimeType": "", "text": "one"}, streamed["request"]["postData"])
+        self.assertEqual(3, streamed["request"]["bodySize"])
+        self.assertIn("was not streamed to its end", left["request"]["postData"]["comment"])
+        self.assertEqual(-1, left["request"]["bodySize"])
 
     def test_odd_cookies_and_codings(self) -> None:
         """An expiry that is none is left out, and a content coding that cannot be undone stays."""
@@ -445,6 +493,10 @@ class CommandLineTest(TranscriptTestCase):
         self.assertEqual(["--header", "Content-Type:", "--data-raw", "@it's"], words[-4:])
         self.assertNotIn("-X", words)
 
+    def test_streamed_body(self) -> None:
+        """A body that was streamed to its end is given as any other."""
+        self.assertEqual(["--data-raw", "onetwo"], self.words(data=iter([b"one", b"two"]))[-2:])
+
     def test_one_of_several(self) -> None:
         """The command line of an earlier exchange can be had."""
         for path in ("/1", "/2"):
@@ -469,7 +521,7 @@ class CommandLineTest(TranscriptTestCase):
         """A request whose body is not there has no command line, nor has no request."""
         for data, problem in (
             (None, "no request was made"),
-            (iter([b"x"]), "its body was streamed"),
+            (leave_after(b"x"), "its body was not streamed to its end"),
             (b"x" * (BODY_LIMIT + 1), f"only {BODY_LIMIT} were kept"),
         ):
             with self.subTest(problem), self.assertRaisesRegex(ASGITestError, problem):
