@@ -218,9 +218,10 @@ class TextTest(CleanTestCase):
         with self.assertRaises(requests.TooManyRedirects) as caught:
             self.client.get("/")
 
+        # Older versions of requests leave out the first redirect, so that the circle begins later.
         text = str(caught.exception)
-        self.assertIn(f"location /login\n    {INSECURE}\n", text)
-        self.assertTrue(text.endswith(f"/, for the second time\n    {INSECURE}"), text)
+        self.assertIn(f"location /\n    {INSECURE}\n", text)
+        self.assertTrue(text.endswith(f", for the second time\n    {INSECURE}"), text)
 
     def test_transcript(self) -> None:
         """A transcript names cookies that were withheld or refused."""
