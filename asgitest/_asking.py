@@ -71,7 +71,8 @@ def take_steps(steps: Steps[T]) -> T:
     return talk.result
 
 
-async def _await_steps(steps: Steps[T]) -> T:
+async def _await_steps(steps: Steps[T], begin: Callable[[], Any]) -> T:
+    begin()
     talk = _Talk(steps)
     while (question := talk.next_question()) is not None:
         try:

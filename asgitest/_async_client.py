@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import requests
 
-from ._async_websocket import AsyncWebSocketSession
+from ._async_websocket import AsyncWebSocketSession, Watched
 from ._options import CLIENT_TIMEOUT, check_timeout
 from ._stacks import is_ours
 from ._stepwise import MovingDeadline
@@ -175,14 +175,15 @@ class AsyncClient:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def watch(self, name: str, function: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+    def watch(self, name: str, function: Watched[T]) -> Coroutine[Any, Any, T]:
         """Return a coroutine; the test fails if it is never awaited.
 
         :param name: what the failure calls it
-        :param function: a coroutine function, which it awaits
+        :param function: a coroutine function, which calls what it is given as soon as it begins
         """
         key = object()
-        coroutine = self._begin(key, function)
+        # What begins was not forgotten.
+        coroutine = function(partial(self._shared.forgotten.pop, key, None))
         self._shared.forgotten[key] = (f"  {name}() in {_place()}", coroutine)
         return coroutine
 
@@ -207,12 +208,10 @@ class AsyncClient:
         name = getattr(named, "__name__", repr(named))
         return self.watch(name, partial(self._call, function, seconds))
 
-    async def _begin(self, key: object, function: Callable[[], Awaitable[T]]) -> T:
-        # What begins was not forgotten.
-        self._shared.forgotten.pop(key, None)
-        return await function()
-
-    async def _call(self, function: Callable[[], T], seconds: float | None) -> T:
+    async def _call(
+        self, function: Callable[[], T], seconds: float | None, begin: Callable[[], Any]
+    ) -> T:
+        begin()
         with self.deadline.held_up(seconds):
             return await self._shared.workers.run(self.client.portal, function)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 import requests
@@ -13,6 +13,8 @@ from .exceptions import WebSocketDisconnect
 from .websocket import NORMAL_CLOSES, WebSocketSession, check_mode, decode_json
 
 T = TypeVar("T")
+#: A coroutine function that must be awaited; it calls what it is given as soon as it begins.
+Watched = Callable[[Callable[[], Any]], Coroutine[Any, Any, T]]
 
 
 class SessionsClient(Protocol):
@@ -28,7 +30,7 @@ class SessionsClient(Protocol):
     def run(self, function: Callable[..., T], *args: Any) -> Coroutine[Any, Any, T]:
         """Run a function in a worker thread."""
 
-    def watch(self, name: str, function: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+    def watch(self, name: str, function: Watched[T]) -> Coroutine[Any, Any, T]:
         """Return a coroutine that must not be forgotten."""
 
 
@@ -187,11 +189,11 @@ class AsyncWebSocketSession:
         """
         self._session.disconnect(code)
 
-    def watch(self, name: str, function: Callable[[], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+    def watch(self, name: str, function: Watched[T]) -> Coroutine[Any, Any, T]:
         """Return a coroutine that asks the session; the test fails if it is never awaited.
 
         :param name: what the failure calls it
-        :param function: a coroutine function, which it awaits
+        :param function: a coroutine function, which calls what it is given as soon as it begins
         """
         return self._client.watch(name, function)
 

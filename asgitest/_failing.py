@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._descriptions import describe_exchange, describe_session
@@ -21,6 +22,9 @@ else:
 
 # unittest leaves the frames of modules that say this out of a failure's traceback.
 __unittest = True
+
+# Of an exception whose last frames are those of an assertion.
+_IS_LATE = "_asgitest_is_late"
 
 
 def fail(case: unittest.TestCase, msg: Any, text: str, *shown: Any) -> NoReturn:
@@ -74,4 +78,28 @@ def fail_late(case: unittest.TestCase, msg: Any, problem: str, error: DeadlineEx
     :param error: what was raised, its text a report of where everything stands
     """
     error.args = (case._formatMessage(msg, f"{problem}: {error}"),)
+    error.__dict__[_IS_LATE] = True
     raise error.with_traceback(None)
+
+
+def hide_frames(error: BaseException) -> None:
+    """Leave an assertion's own frames out of the traceback of what :func:`fail_late` raised.
+
+    unittest does so itself, but for ``failureException`` alone.
+
+    :param error: what a test failed with
+    """
+    if not error.__dict__.pop(_IS_LATE, False):
+        return
+    # Those of unittest and of the test case come first, then the test, and behind that the rest.
+    level = error.__traceback__
+    while level is not None and _is_hidden(level):
+        level = level.tb_next
+    while level is not None and level.tb_next is not None:
+        if _is_hidden(level.tb_next):
+            level.tb_next = None
+        level = level.tb_next
+
+
+def _is_hidden(level: TracebackType) -> bool:
+    return "__unittest" in level.tb_frame.f_globals

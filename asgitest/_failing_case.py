@@ -8,6 +8,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ._failing import hide_frames
 from ._last_exchanges import tell_last_exchanges
 from .client import TestClient
 from .transcript import Transcript
@@ -95,6 +96,7 @@ class TellingCase(_Base):
             raise
 
     def _tell(self, error: BaseException, transcripts: list[Transcript]) -> None:
+        hide_frames(error)
         if self.show_transcript:
             tell_last_exchanges(error, transcripts, self._began)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ._body_text import cut
-from ._exception_text import append_text, text_of
+from ._exception_text import append_text, remove_text
 from ._protocol._texts import shorten
 from ._recorded import RecordedExchange
 from ._shown_exchanges import take_shown
@@ -27,6 +27,16 @@ _LINE_LIMIT = 300
 _MESSAGE_LIMIT = 20
 
 
+# Where an exception keeps what was added to it.
+_TOLD = "_asgitest_told"
+
+
+class _Told(NamedTuple):
+    # When the test began that the exception failed.
+    since: float
+    text: str
+
+
 class _Entry(NamedTuple):
     exchange: RecordedExchange
     # Position of the client among those that exchanged something, from 1 on.
@@ -43,9 +53,13 @@ def tell_last_exchanges(
     :param since: when the test began, on the monotonic clock
     """
     shown = take_shown(error)
-    if _HEADING in text_of(error):
-        # It came by here before, out of a subtest.
-        return
+    told: _Told | None = error.__dict__.get(_TOLD)
+    if told is not None:
+        if told.since == since:
+            # It came by here before, out of a subtest.
+            return
+        # One that is raised again and again.
+        remove_text(error, told.text)
     entries, is_one_client = _entries_of(transcripts, since)
     last = entries[-_NAMED:]
     if all(entry.exchange in shown for entry in last):
@@ -54,7 +68,9 @@ def tell_last_exchanges(
     blocks = list(_describe_entries(last, shown, since, detail, is_one_client))
     if len(entries) > len(last):
         blocks.append(f"({len(entries) - len(last)} before these)")
-    append_text(error, f"\n{_HEADING}\n\n{_join(reversed(blocks))}")
+    text = f"\n{_HEADING}\n\n{_join(reversed(blocks))}"
+    append_text(error, text)
+    error.__dict__[_TOLD] = _Told(since, text)
 
 
 def _describe_entries(

@@ -199,6 +199,40 @@ class FailingTest(AsyncAssertionsTestCase):
         self.assertIn("expected the message 'a', but none came: 0.05 s passed", text)
         self.assertIn("The application stands here", text)
 
+    def test_frames(self) -> None:
+        """A traceback ends in the test, whatever the assertion raised."""
+
+        class Case(RoomCase):
+            async def test_deadline(self) -> None:
+                async with self.connect() as session:
+                    await self.assertWebSocketCloses(session, timeout=0.05)
+
+            async def test_message(self) -> None:
+                async with self.connect() as session:
+                    await session.send_text("a")
+                    await self.assertWebSocketReceives(session, "b")
+
+            def test_synchronous(self) -> None:
+                with self.client.websocket_connect("/") as session, self.subTest("one"):
+                    self.assertWebSocketReceivesJSON(session, {}, timeout=0.05)
+
+            def test_events(self) -> None:
+                self.assertLate()
+
+            def assertLate(self) -> None:
+                with self.client.websocket_connect("/") as session:
+                    self.assertWebSocketReceives(session, "a", timeout=0.05)
+
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
+
+        texts = [text for _, text in result.failures]
+        self.assertEqual(4, len(texts), result)
+        for text in texts:
+            frames, _, _ = text.partition("Error: " if "AssertionError" in text else "Exceeded: ")
+            self.assertNotIn("asgitest", frames.replace("asgitest.exceptions.Deadline", ""))
+            self.assertIn("self.assertWebSocket", frames)
+
     def test_others(self) -> None:
         """The others fail with the text of their synchronous form."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from asgitest import ASGITestCase, ASGITestMixin, TestClient
-from asgitest._exception_text import amend, append_text, text_of
+from asgitest._exception_text import amend, append_text, remove_text, restore, text_of
 from asgitest._shown_exchanges import note_shown, take_shown
 from asgitest.exceptions import websocket_denied, websocket_disconnect
 
@@ -580,6 +580,50 @@ class PartsTest(FailingTestCase):
                 self.assertIn("GET http://testserver/\n", self.shown(case))
 
 
+class OddExceptionTest(FailingTestCase):
+    """Exceptions that are not raised once and let go."""
+
+    def test_raised_again(self) -> None:
+        """An exception that several tests fail with shows the exchanges of each alone."""
+        for error in (LookupError("no room"), websocket_disconnect(4000, "", "closed")):
+
+            class Case(ASGITestCase):
+                app = app
+
+                def fail_after(self, path: str, error: Exception = error) -> None:
+                    self.client.get(path)
+                    raise error
+
+                def test_1(self) -> None:
+                    self.fail_after("/1")
+
+                def test_2(self) -> None:
+                    self.fail_after("/2")
+
+            with self.subTest(repr(error)):
+                first, second = self.texts(Case)
+                self.assertEqual(first.replace("/1", "/2"), second)
+
+    def test_nothing_to_be_changed(self) -> None:
+        """An exception that lets nothing be changed fails the test as it is."""
+
+        class Case(ASGITestCase):
+            app = app
+
+            def test(self) -> None:
+                self.client.get("/")
+                raise Frozen("no room")
+
+        self.assertIn("no room", self.texts(Case)[0])
+
+
+class Frozen(Exception):
+    """An exception whose attributes cannot be set."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise TypeError
+
+
 class ClientsTest(FailingTestCase):
     """Several clients."""
 
@@ -658,8 +702,11 @@ class ExceptionTextTest(CleanTestCase):
         """Where Python knows no notes, the text becomes a part of the exception's own."""
         for error, text in self.exceptions():
             with self.subTest(repr(error)):
+                before = (error.args, str(error))
                 amend(error, "more")
                 self.assertEqual(text, str(error))
+                restore(error)
+                self.assertEqual(before, (error.args, str(error)))
 
     def test_own_words(self) -> None:
         """An exception that makes its text of something else is left as it is."""
@@ -676,10 +723,14 @@ class ExceptionTextTest(CleanTestCase):
         for make in makers:
             with self.subTest(make=make):
                 error = make()
+                before = traceback.format_exception_only(type(error), error)
                 append_text(error, "more")
                 shown = "".join(traceback.format_exception_only(type(error), error))
                 if sys.version_info >= (3, 11) or isinstance(error, KeyError):
                     self.assertTrue(shown.endswith("\nmore\n"), shown)
+                remove_text(error, "more")
+                self.assertEqual(before, traceback.format_exception_only(type(error), error))
+                remove_text(error, "more")
 
     def test_no_text(self) -> None:
         """An exception whose text cannot be had has none."""
