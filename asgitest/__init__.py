@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from .backends import on_backends
     from .case import ASGITestCase
     from .mixin import ASGITestMixin
+else:
+    # Not for type checkers, to which any name would be one of ours.
+    def __getattr__(name: str) -> Any:
+        if name not in _TEST_CASE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f".{_TEST_CASE[name]}", __name__), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "ASGIAdapter",
@@ -75,14 +84,3 @@ _TEST_CASE = {
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-# Not for type checkers, to which any name would be one of ours.
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        if name not in _TEST_CASE:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f".{_TEST_CASE[name]}", __name__), name)
-        globals()[name] = value
-        return value

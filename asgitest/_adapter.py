@@ -384,11 +384,11 @@ def pristine(scope: Scope) -> Scope:
 
     :param scope: a scope
     """
-    copied = {
-        key: value.copy() if isinstance(value, (dict, list)) else value
-        for key, value in scope.items()
-    }
-    if "extensions" in scope:
+    copied = dict(scope)
+    for key, value in scope.items():
+        if isinstance(value, (dict, list)):
+            copied[key] = value.copy()
+    if scope.get("extensions"):
         copied["extensions"] = {
             name: dict(value) if isinstance(value, dict) else value
             for name, value in (scope["extensions"] or {}).items()

@@ -130,10 +130,10 @@ class RawResponse(HTTPResponse):
         if amt is not None and amt < 0:
             amt = None
         while self._decoded or not self._at_end:
-            if not self._decoded:
-                self._decoded += self._next_decoded(decode_content)
-            piece = self._take(amt)
-            if piece:
+            piece = self._take(amt) if self._decoded else self._next_decoded(decode_content)
+            if amt is not None and len(piece) > amt:
+                self._decoded += piece
+            elif piece:
                 yield piece
 
     def read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import urllib3
@@ -98,7 +99,7 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
     :raises ValueError: if an item of an iterable is no pair
     :raises requests.exceptions.InvalidHeader: if a name or a value is none
     """
-    if headers is None:
+    if headers is None or headers == {}:
         return []
     if isinstance(headers, HeaderPairs):
         return list(headers.pairs)
@@ -117,6 +118,17 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
     return [(_text(name), value) for name, value in items]
 
 
+def header_lines(headers: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
+    """Return the names and values of headers as they were set, in order.
+
+    :param headers: a mapping
+    """
+    if type(headers) is CaseInsensitiveDict:
+        # The view that items() gives looks each name up again.
+        return headers._store.values()
+    return headers.items()
+
+
 def scope_headers(request: PreparedRequest) -> Headers:
     """Return the headers of a request as its scope holds them.
 
@@ -128,24 +140,33 @@ def scope_headers(request: PreparedRequest) -> Headers:
         value does not fit into one line
     """
     held = request.headers
-    items = held.pairs if isinstance(held, HeaderPairs) else held.items()
+    lines = held.pairs if isinstance(held, HeaderPairs) else header_lines(held)
     headers = [
-        (_encode(name, name).lower(), _encode(name, value).strip(b" \t")) for name, value in items
+        (_known_line if type(name) is str is type(value) else _line)(name, value)
+        for name, value in lines
     ]
-    pseudo = [name for name, _ in headers if name.startswith(b":")]
-    if pseudo:
-        # SC-10: a server turns these into other keys of the scope.
-        raise ValueError(f"a request cannot have the pseudo header {pseudo[0].decode('latin-1')!r}")
-    for name, value in headers:
-        if not _TOKEN.fullmatch(name) or _FORBIDDEN_IN_VALUE.search(value):
-            raise ValueError(
-                f"request header {name.decode('latin-1')!r}: its name must be a token, and its "
-                f"value hold neither CR, LF nor NUL: {value!r}"
-            )
     hosts = [pair for pair in headers if pair[0] == b"host"]
     if not hosts:
         return [(b"host", request_target(str(request.url)).host), *headers]
     return [*hosts, *(pair for pair in headers if pair[0] != b"host")]
+
+
+def _line(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
+    encoded = _encode(name, name).lower()
+    line = _encode(name, value).strip(b" \t")
+    if encoded.startswith(b":"):
+        # SC-10: a server turns these into other keys of the scope.
+        raise ValueError(f"a request cannot have the pseudo header {encoded.decode('latin-1')!r}")
+    if not _TOKEN.fullmatch(encoded) or _FORBIDDEN_IN_VALUE.search(line):
+        raise ValueError(
+            f"request header {encoded.decode('latin-1')!r}: its name must be a token, and its "
+            f"value hold neither CR, LF nor NUL: {line!r}"
+        )
+    return encoded, line
+
+
+# A suite sends the same few lines again and again.
+_known_line = lru_cache(maxsize=1024)(_line)
 
 
 def _encode(name: str | bytes, value: str | bytes) -> bytes:

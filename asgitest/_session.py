@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from http.cookiejar import CookieJar
 from typing import Any, cast
 
 import requests
-from requests.cookies import RequestsCookieJar
+from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
 from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
+
+from ._request import header_lines
 
 # URLs and header lines that a suite sends again and again.
 _REMEMBERED = 1024
@@ -35,7 +38,7 @@ class InProcessSession(requests.Session):
         :param request: a request with an absolute URL
         :return: the prepared request
         """
-        if self.trust_env or request.cookies or len(self.cookies):
+        if self.trust_env:
             return super().prepare_request(request)
         prepared = QuickPreparedRequest()
         prepared.prepare(
@@ -46,7 +49,7 @@ class InProcessSession(requests.Session):
             data=request.data,
             params=_merged(request.params, self.params),
             auth=merge_setting(request.auth, self.auth),
-            cookies=RequestsCookieJar(),
+            cookies=_merged_cookies(request.cookies, self.cookies),
             hooks=merge_hooks(request.hooks, self.hooks),
             json=request.json,
         )
@@ -95,7 +98,7 @@ class QuickPreparedRequest(requests.PreparedRequest):
         :raises requests.exceptions.InvalidHeader: if a name or a value cannot be one
         """
         self.headers = CaseInsensitiveDict()
-        for name, value in (headers or {}).items():
+        for name, value in header_lines(headers or {}):
             self.headers[_checked_name(name, value)] = value
 
     def prepare_cookies(self, cookies: Any) -> None:
@@ -138,6 +141,17 @@ def _check_line(name: str, value: str) -> None:
     check_header_validity((name, value))
 
 
+def _merged_cookies(of_request: Any, of_session: Any) -> RequestsCookieJar:
+    jar = RequestsCookieJar()
+    if len(of_session):
+        merge_cookies(jar, of_session)
+    if of_request:
+        # Of plain values, merging would let the session's come first.
+        is_jar = isinstance(of_request, CookieJar)
+        merge_cookies(jar, of_request if is_jar else cookiejar_from_dict(of_request))
+    return jar
+
+
 def _merged(of_request: Any, of_session: Any) -> Any:
     if not of_request and not of_session:
         return of_request
@@ -146,7 +160,9 @@ def _merged(of_request: Any, of_session: Any) -> Any:
 
 def _merged_headers(of_request: Any, of_session: Any) -> Any:
     # requests leaves out what is None, of the session's headers as well.
-    is_plain = isinstance(of_session, Mapping) and None not in of_session.values()
+    is_plain = isinstance(of_session, Mapping) and all(
+        value is not None for _, value in header_lines(of_session)
+    )
     if is_plain and not of_request:
         return of_session
     return merge_setting(of_request, of_session, dict_class=CaseInsensitiveDict)

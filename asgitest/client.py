@@ -356,13 +356,15 @@ class TestClient(InProcessSession):
         given = header_pairs(request.headers)
         check_data(request.data)
         check_cookies(request.cookies)
-        prepared_here = copy.copy(request)
-        prepared_here.url = self._absolute(request.url)
+        url = self._absolute(request.url)
         if isinstance(self.headers, HeaderPairs):
             own = {_lower(name) for name, _ in given}
             given = [*(p for p in self.headers.pairs if _lower(p[0]) not in own), *given]
         elif isinstance(request.headers, Mapping):
-            return super().prepare_request(prepared_here)
+            return super().prepare_request(_at(url, request))
+        # The request is the caller's, who may send it with another client.
+        prepared_here = copy.copy(request)
+        prepared_here.url = url
         repeated = HeaderPairs(given)
         prepared_here.headers = dict(repeated.items())
         prepared = super().prepare_request(prepared_here)
@@ -490,6 +492,14 @@ class TestClient(InProcessSession):
 @lru_cache(maxsize=1024)
 def _joined(base_url: str, url: str) -> str:
     return urljoin(base_url, url)
+
+
+def _at(url: str, request: requests.Request) -> requests.Request:
+    if request.url == url:
+        return request
+    moved = copy.copy(request)
+    moved.url = url
+    return moved
 
 
 def _with_repeated(prepared: Any, repeated: HeaderPairs) -> HeaderPairs:

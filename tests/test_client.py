@@ -974,6 +974,15 @@ class PreparedTest(CleanTestCase):
         self.assertEqual("/a", request.url)
         self.assertEqual([("x-a", "1"), ("x-a", "2")], list(request.headers))
 
+    def test_request_without_headers_is_not_changed(self) -> None:
+        """The same holds where there is nothing but the URL to change."""
+        request = requests.Request("GET", "/a")
+        for host in ("one.test", "two.test"):
+            client = self.new_client(hello, base_url=f"http://{host}")
+
+            self.assertEqual(f"http://{host}/a", client.prepare_request(request).url)
+        self.assertEqual("/a", request.url)
+
     def test_prepared_elsewhere(self) -> None:
         """A request that was prepared without the client can be sent, and sent again."""
         found: list[Any] = []

@@ -237,6 +237,13 @@ class ScopeHeadersTest(unittest.TestCase):
             with self.subTest(name=name), self.assertRaisesRegex(ValueError, "pseudo header"):
                 scope_headers(prepared(headers={name: "x"}))
 
+    def test_refused_every_time(self) -> None:
+        """What was refused once is refused again: only lines that passed are remembered."""
+        request = prepared(headers={"X-A": "\u20ac"})
+        for attempt in range(2):
+            with self.subTest(attempt=attempt), self.assertRaisesRegex(ValueError, "latin-1"):
+                scope_headers(request)
+
 
 class BodyInMemoryTest(unittest.TestCase):
     """body_in_memory()."""

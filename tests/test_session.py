@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from requests.cookies import cookiejar_from_dict
 
 from asgitest import ASGIAdapter
 from asgitest._session import InProcessSession, QuickPreparedRequest
@@ -179,6 +180,10 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "cookies": lambda s: s.get(f"{URL}/", cookies={"c": "3"}),
     "cookies_of_session": lambda s: s.cookies.set("s", "1") and s.get(f"{URL}/"),
     "cookies_of_both": lambda s: s.cookies.set("s", "1") and s.get(f"{URL}/", cookies={"s": "2"}),
+    "cookies_jar": lambda s: s.get(f"{URL}/", cookies=cookiejar_from_dict({"c": "3"})),
+    "cookies_of_both_jar": lambda s: (
+        s.cookies.set("s", "1") and s.get(f"{URL}/", cookies=cookiejar_from_dict({"s": "2"}))
+    ),
     "cookies_set": lambda s: s.get(f"{URL}/cookies"),
     "cookies_kept": lambda s: [s.get(f"{URL}/cookies"), s.get(f"{URL}/")][1],
     "cookies_header": lambda s: s.get(f"{URL}/", headers={"Cookie": "by=hand"}),
