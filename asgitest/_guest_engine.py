@@ -39,9 +39,9 @@ class GuestRun:
         self.options = dict(options)
         self.roots: set[int] = set()
         self.done = False
+        self._thread = threading.get_ident()
         self._callbacks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._is_advanced = False
-        self._is_ending = False
         self._call_is_over: trio.Event | None = None
         self._nursery: trio.Nursery
         self._own_tasks: set[int] = set()
@@ -56,9 +56,7 @@ class GuestRun:
         )
         if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
             signal.signal(signal.SIGINT, handler)
-        ready = Answer()
-        self.post(lambda: self._when_ready(ready))
-        self.advance(ready, None)
+        self.advance(Answer(), None, lambda: hasattr(self, "_nursery"))
 
     @classmethod
     def of_this_thread(cls, options: Mapping[str, Any]) -> GuestRun:
@@ -105,7 +103,7 @@ class GuestRun:
         :param is_over: tells whether there is nothing more to wait for
         """
         end = None if seconds is None else time.monotonic() + seconds
-        answer.when_given = self._pause
+        answer.when_given = self._answered
         self._is_advanced = True
         try:
             while not (answer.given or self.done or is_over()):
@@ -146,7 +144,6 @@ class GuestRun:
         """
         self.roots.discard(root)
         if not self.roots:
-            self._is_ending = True
             self._nursery.cancel_scope.cancel()
         # Who waits for something of that client waits in vain.
         self._pause()
@@ -166,21 +163,23 @@ class GuestRun:
             except queue.Empty:
                 continue
 
+    def _answered(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._pause()
+        else:
+            # Such as one that cancels a future; trio takes nothing from it.
+            self.post(self._pause)
+
     def _pause(self) -> None:
         self._is_advanced = False
         if self._call_is_over is not None:
             self._call_is_over.set()
             self._call_is_over = None
 
-    def _when_ready(self, ready: Answer) -> None:
-        if hasattr(self, "_nursery"):
-            ready.give()
-        else:
-            self.post(lambda: self._when_ready(ready))
-
     async def _main(self) -> None:
         async with trio.open_nursery() as self._nursery:
-            while not self._is_ending:
+            # Until the last client leaves, and cancels it.
+            while True:
                 if self._is_advanced:
                     self._call_is_over = trio.Event()
                     await self._call_is_over.wait()
@@ -286,8 +285,6 @@ class GuestEngine:
         try:
             with self._scope:
                 await serve()
-        except trio.Cancelled:
-            raise
         except BaseException as error:
             self.failure = self.failure or error
         finally:

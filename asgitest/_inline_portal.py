@@ -232,12 +232,11 @@ class InlinePortal(Portal):
             self._note_end()
 
     def _note_end(self) -> None:
-        if not self._has_ended:
-            self._has_ended = True
-            _open.remove(self)
-            self._engine.close()
-            self._interruptions.close()
-            self._end(self._engine.failure)
+        self._has_ended = True
+        _open.remove(self)
+        self._engine.close()
+        self._interruptions.close()
+        self._end(self._engine.failure)
 
     def _join_loop(self, seconds: float | None) -> None:
         if threading.get_ident() == self._ident and not self._has_ended:

@@ -47,10 +47,10 @@ class Origins:
         # From behind this function and the one of _backend that calls it.
         frame: FrameType | None = sys._getframe(2)
         module = _PACKAGE
-        while frame is not None:
-            module = frame.f_globals.get("__name__", "").partition(".")[0]
-            if module not in _MACHINERY:
-                break
+        while (
+            frame is not None
+            and (module := frame.f_globals.get("__name__", "").partition(".")[0]) in _MACHINERY
+        ):
             frame = frame.f_back
         # Those of ours nobody leaves behind.
         if frame is not None and module != _PACKAGE:

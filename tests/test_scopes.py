@@ -252,7 +252,10 @@ class LifespanScopeTest(ClassTestCase):
             if scope["type"] == "lifespan":
                 await receive()
                 starts.append("startup")
-                await send({"type": f"lifespan.startup.{'failed' if starts[1:] else 'complete'}"})
+                if starts[1:]:
+                    await send({"type": "lifespan.startup.failed"})
+                    return
+                await send({"type": "lifespan.startup.complete"})
                 await receive()
             released.wait(60)
 

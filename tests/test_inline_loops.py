@@ -1,0 +1,302 @@
+"""``portal="inline"``: how a loop lives beside other loops, signals and threads, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import unittest
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import Any
+from unittest import mock
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from asgitest import ASGITestError, TestClient
+from asgitest import _asyncio_engine as asyncio_engine
+from tests.base import CleanTestCase
+
+BACKEND = os.environ.get("ASGITEST_BACKEND") or "asyncio"
+ON_TRIO = BACKEND == "trio"
+HAS_ALARM = hasattr(signal, "SIGALRM")
+IN_MAIN_THREAD = threading.current_thread() is threading.main_thread()
+
+
+class LoopTestCase(CleanTestCase):
+    """A test case whose application does what the test says."""
+
+    def setUp(self) -> None:
+        """Make the application do nothing but answer."""
+        super().setUp()
+        self.do: Callable[[], Any] = anyio.lowlevel.checkpoint
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        """Do what the test says, then answer."""
+        await self.do()
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    def inline_client(self, **options: Any) -> TestClient:
+        """Return an inline client, closed at the end of the test.
+
+        :param options: of the client
+        """
+        return self.new_client(self.application, backend=BACKEND, portal="inline", **options)
+
+
+class PlaceTest(LoopTestCase):
+    """Where a loop runs, in words."""
+
+    def test_place(self) -> None:
+        """It is the thread of the test, which stands where the test does."""
+        portal = self.inline_client().portal
+        self.assertIn(repr(threading.current_thread().name), portal.place)
+        self.assertIn("in test_place", portal.describe_place())
+
+
+class EndTest(LoopTestCase):
+    """What ends a loop."""
+
+    def test_after_the_end(self) -> None:
+        """Who still holds the portal of a client that was closed is told that its loop ended."""
+        client = self.inline_client()
+        portal = client.portal
+        client.close()
+        portal.post(self.fail, "posted to a loop that ended")
+        with self.assertRaisesRegex(ASGITestError, "the event loop has ended"):
+            portal.call(anyio.sleep, 0)
+
+    def test_stop_in_a_call(self) -> None:
+        """A loop that was asked to stop ends in the next call, which is told of it."""
+        portal = self.inline_client().portal
+        portal.post_stop()
+        with self.assertRaisesRegex(ASGITestError, "its client was closed"):
+            portal.call(anyio.sleep_forever)
+        self.assertTrue(portal.has_ended)
+
+    def test_exit(self) -> None:
+        """SystemExit on the loop itself ends it, and the call that waits tells so."""
+        client = self.inline_client()
+        client.portal.post(sys.exit, 3)
+        self.do = anyio.sleep_forever
+        with self.assertRaisesRegex(ASGITestError, r"has ended: .* raised SystemExit\(3\)"):
+            client.get("/")
+        self.do = anyio.lowlevel.checkpoint
+        self.assertEqual("ok", client.get("/").text)
+
+    @unittest.skipUnless(ON_TRIO, "asyncio lets a task end without its group")
+    def test_forgotten_task_group(self) -> None:
+        """A task that leaves a group open breaks the loop, and the next call has a new one."""
+
+        async def forget() -> None:
+            await anyio.create_task_group().__aenter__()
+
+        client = self.inline_client()
+        client.portal.start_task_soon(forget)
+        self.do = anyio.sleep_forever
+        with self.assertRaisesRegex(ASGITestError, "has ended: .*Nursery stack corrupted"):
+            client.get("/")
+        self.do = anyio.lowlevel.checkpoint
+        self.assertEqual("ok", client.get("/").text)
+
+
+class NeighbourTest(LoopTestCase):
+    """Loops of others in the same thread."""
+
+    def test_other_library(self) -> None:
+        """A call from where a loop of another library runs is refused, and tells of which."""
+        client = self.inline_client()
+        client.get("/")
+
+        async def call() -> None:
+            client.get("/")
+
+        # Beside an inline client on trio there is no other run of trio in its thread.
+        for library in ("asyncio",) if ON_TRIO else ("asyncio", "trio"):
+            with self.subTest(library):
+                text = f"where an event loop of {library} runs"
+                with self.assertRaisesRegex(ASGITestError, text):
+                    anyio.run(call, backend=library)
+
+    def test_stop_elsewhere(self) -> None:
+        """One that is to end where another loop runs ends when the next one starts."""
+        client = TestClient(self.application, backend=BACKEND, portal="inline")
+        portal = client.portal
+        client.get("/")
+
+        async def leave() -> None:
+            portal.post_stop()
+            portal.join(1)
+
+        asyncio.run(leave())
+        self.assertFalse(portal.has_ended)
+        self.inline_client().get("/")
+        self.assertTrue(portal.has_ended)
+
+
+@unittest.skipIf(ON_TRIO, "about loops of asyncio")
+class AsyncioTest(LoopTestCase):
+    """What only a loop of asyncio can do."""
+
+    def test_debug(self) -> None:
+        """The option ``debug`` is that of the loop."""
+        for debug in (True, False):
+            client = self.inline_client(backend_options={"debug": debug})
+            self.assertIs(debug, client.call(lambda: asyncio.get_running_loop().get_debug()))
+            client.close()
+
+    def test_stopped_loop(self) -> None:
+        """An application that stops the loop is told of, and the next call has a new one."""
+
+        async def stop() -> None:
+            asyncio.get_running_loop().stop()
+            await anyio.sleep_forever()
+
+        client = self.inline_client()
+        self.do = stop
+        with self.assertRaisesRegex(ASGITestError, "the application stopped the event loop"):
+            client.get("/")
+        self.do = anyio.lowlevel.checkpoint
+        self.assertEqual("ok", client.get("/").text)
+
+    def test_tasks_at_the_end(self) -> None:
+        """Tasks that the application leaves are cancelled when the client is closed."""
+        tasks: list[asyncio.Task[None]] = []
+
+        async def leave_task() -> None:
+            tasks.append(asyncio.ensure_future(asyncio.sleep(100)))
+
+        client = self.inline_client()
+        self.do = leave_task
+        client.get("/")
+        with self.assertWarnsRegex(ResourceWarning, "leave_task"):
+            client.close()
+        self.assertTrue(tasks[0].cancelled())
+
+    def test_run_that_asyncio_ends_otherwise(self) -> None:
+        """The loop ends although asyncio has no function any more that ends a run."""
+        with mock.patch.object(asyncio_engine, "_is_root", None):
+            client = self.inline_client()
+            self.assertEqual("ok", client.get("/").text)
+            portal = client.portal
+            client.close()
+        self.assertTrue(portal.has_ended)
+
+    def test_deaf_task_at_exit(self) -> None:
+        """A task that cannot be cancelled does not keep the interpreter, nor makes it complain."""
+        program = """
+            import anyio
+            from asgitest import TestClient
+
+            async def deaf():
+                while True:
+                    try:
+                        await anyio.sleep_forever()
+                    except BaseException:
+                        pass
+
+            async def app(scope, receive, send):
+                pass
+
+            client = TestClient(app, portal="inline", lifespan="off")
+            client.portal.grace = 0.1
+            client.portal.start_task_soon(deaf)
+            client.call(anyio.sleep, 0)
+            print("end", flush=True)
+        """
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(("end\n", "", 0), (done.stdout, done.stderr, done.returncode))
+
+
+@unittest.skipUnless(IN_MAIN_THREAD and HAS_ALARM, "signals come to the main thread alone")
+class SignalTest(LoopTestCase):
+    """Signals that are not the loop's."""
+
+    def test_handlers_of_others(self) -> None:
+        """Handlers that somebody installs meanwhile stay there when the client is closed."""
+
+        def handle(number: int, frame: Any) -> None:
+            pass
+
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM))
+        client = self.inline_client()
+        client.get("/")
+        signal.signal(signal.SIGINT, handle)
+        signal.signal(signal.SIGALRM, handle)
+        client.close()
+        self.assertIs(handle, signal.getsignal(signal.SIGINT))
+        self.assertIs(handle, signal.getsignal(signal.SIGALRM))
+
+    def test_alarm_of_others(self) -> None:
+        """An alarm that nobody set breaks nothing off, within a call or between two."""
+
+        async def ring() -> None:
+            signal.raise_signal(signal.SIGALRM)
+
+        client = self.inline_client()
+        client.get("/")
+        signal.raise_signal(signal.SIGALRM)
+        self.do = ring
+        self.assertEqual("ok", client.get("/", timeout=None).text)
+
+
+class ThreadsTest(LoopTestCase):
+    """Inline clients in several threads."""
+
+    def test_cancelled_elsewhere(self) -> None:
+        """Who waits for a future goes on when another thread cancels it."""
+        begun = threading.Event()
+
+        async def wait() -> None:
+            begun.set()
+            await anyio.sleep_forever()
+
+        def cancel() -> None:
+            # The loop runs from here on: the test waits for the result.
+            begun.wait(10)
+            future.cancel()
+
+        future = self.inline_client().portal.start_task_soon(wait)
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(cancel)
+            # What fails in a callback of a future is logged, and no more.
+            with self.assertNoLogs("concurrent.futures"), self.assertRaises(CancelledError):
+                future.result(10)
+
+    def test_watched_together(self) -> None:
+        """A call that waits is not disturbed by one in another thread that begins and ends."""
+        begun, go_on = threading.Event(), threading.Event()
+
+        async def wait() -> None:
+            begun.set()
+            await anyio.to_thread.run_sync(go_on.wait)
+
+        def call(do: Callable[[], Any]) -> str:
+            app = LoopTestCase()
+            app.do = do
+            client = TestClient(app.application, backend=BACKEND, portal="inline", lifespan="off")
+            try:
+                return client.get("/", timeout=30).text
+            finally:
+                client.close()
+
+        with ThreadPoolExecutor(2) as threads:
+            waiting = threads.submit(call, wait)
+            self.assertTrue(begun.wait(10))
+            self.assertEqual("ok", threads.submit(call, anyio.lowlevel.checkpoint).result(10))
+            self.assertFalse(waiting.done())
+            go_on.set()
+            self.assertEqual("ok", waiting.result(10))
