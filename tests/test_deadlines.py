@@ -947,6 +947,7 @@ class FrameworkTest(DeadlineTestCase):
 
     def test_fastapi(self) -> None:
         """A plain path operation of FastAPI's, a dependency and a background task are shown."""
+        self.hurry()
         app = fastapi_app()
         for path, comment in (
             ("/endpoint", "blocking path operation"),
@@ -1077,6 +1078,7 @@ class QuietTest(DeadlineTestCase):
 
     def test_stderr(self) -> None:
         """Neither the application nor its loop is heard of on stderr, when all is over."""
+        self.hurry()
         console = io.StringIO()
         with mock.patch("sys.stderr", console):
             with TestClient(self.app, timeout=SHORT) as client:
