@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import itertools
 import linecache
 import os
 import queue
@@ -140,7 +141,7 @@ def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]
     return [
         thread
         for thread in threading.enumerate()
-        if thread not in left_out and not all(map(_is_idle, _stack(frames.get(thread.ident or 0))))
+        if thread not in left_out and _is_busy(_stack(frames.get(thread.ident or 0)))
     ]
 
 
@@ -170,6 +171,19 @@ def _idle_files() -> frozenset[str]:
     ):
         modules += [sys.modules[name]] if name in sys.modules else []
     return frozenset(str(module.__file__) for module in modules)
+
+
+def _is_busy(stack: list[types.FrameType]) -> bool:
+    if not all(map(_is_idle, stack)):
+        return True
+    # A worker without work waits for its queue. One that was given something of threading to run,
+    # such as the wait() of an event, looks alike but for that.
+    files = [frame.f_code.co_filename for frame in stack]
+    others = (threading.__file__, queue.__file__)
+    return any(
+        caller not in others and called == threading.__file__
+        for caller, called in itertools.pairwise(files)
+    )
 
 
 def _is_idle(frame: types.FrameType) -> bool:

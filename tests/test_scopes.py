@@ -546,6 +546,35 @@ class LeftoverTest(ClassTestCase):
         self.assertRegex(texts[0], "the test left something running: thread '.*', which runs still")
         self.assertIn("released.wait(60)", texts[0])
 
+    def test_thread_that_waits_for_an_event(self) -> None:
+        """So is one that runs nothing but a wait of Python's own, which idle ones do as well."""
+        released = threading.Event()
+        self.addCleanup(released.set)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            with anyio.move_on_after(0.05):
+                await anyio.to_thread.run_sync(released.wait, 60, **LEAVES_THREAD)
+            await anyio.to_thread.run_sync(str)
+            await respond(scope, receive, send)
+
+        class Waiting(ASGITestCase):
+            app = application
+            lifespan = "off"
+            lifespan_scope = "class"
+
+            def test(self) -> None:
+                self.client.get("/")
+
+            def tearDown(self) -> None:
+                super().tearDown()
+                released.set()
+
+        result, texts = self.run_warned(Waiting)
+
+        self.assertEqual([], result.errors + result.failures)
+        self.assertEqual(1, texts[0].count("which runs still"), texts)
+        self.assertIn("in wait\n", texts[0])
+
     def test_origin_of_trio_tasks(self) -> None:
         """On trio an instrument knows the line that created a task."""
 
