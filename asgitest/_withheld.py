@@ -43,6 +43,9 @@ def note_withheld(request: requests.PreparedRequest, jar: Iterable[Any] = ()) ->
     withheld = list(_find_withheld(request, jar))
     if withheld:
         cast(Any, request).withheld_cookies = withheld
+    else:
+        # Of a request that was sent before.
+        vars(request).pop("withheld_cookies", None)
 
 
 def withheld_cookies(request: requests.PreparedRequest) -> list[WithheldCookie]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import sys
 import textwrap
 import traceback
@@ -14,9 +15,11 @@ import requests
 
 from asgitest import ASGITestCase, ASGITestMixin, TestClient
 from asgitest._exception_text import amend, append_text, remove_text, restore, text_of
+from asgitest._last_exchanges import tell_last_exchanges
 from asgitest._shown_exchanges import note_shown, take_shown
 from asgitest.exceptions import websocket_denied, websocket_disconnect
 
+from .assertion_case import Plain
 from .base import CleanTestCase, without_times
 from .suites import SuiteTestCase
 
@@ -364,6 +367,23 @@ class OnceTest(FailingTestCase):
                 self.fail()
 
         self.assertEqual("GET http://testserver/\nResponse: 200 OK, after  s\n", self.shown(Case))
+
+    def test_exceptions_that_travel(self) -> None:
+        """What a test fails with can be sent to another process, as some runners do."""
+        client = self.enter_client(app, lifespan="off")
+        client.get("/")
+        with client.websocket_connect("/chat") as session:
+            session.send_text("a")
+            with self.assertRaises(AssertionError) as caught:
+                Plain().assertWebSocketReceives(session, "a")
+        error = caught.exception
+        told = pickle.loads(pickle.dumps(error))
+        self.assertEqual(str(error), str(told))
+
+        tell_last_exchanges(error, [client.new_client().transcript, client.transcript], 0.0)
+        told = pickle.loads(pickle.dumps(error))
+        self.assertIn(HEADING, text_of(told))
+        self.assertEqual(text_of(error), text_of(told))
 
     def test_redirects(self) -> None:
         """Redirects that a text lists are not shown again."""

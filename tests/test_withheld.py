@@ -122,6 +122,14 @@ class WithheldTest(CleanTestCase):
                     [f"The cookie {name} was not sent: {reason}." for name in "cd"], said
                 )
 
+    def test_request_that_is_sent_again(self) -> None:
+        """A request that is sent again tells what was withheld this time."""
+        request = requests.Request("GET", "http://testserver/").prepare()
+        cookie = create_cookie("c", "", secure=True)
+        for jar, names in (([cookie], ["c"]), ([], [])):
+            note_withheld(request, jar)
+            self.assertEqual(names, [withheld.name for withheld in withheld_cookies(request)])
+
     def test_request_of_somebody_else(self) -> None:
         """A request that was prepared without the jar tells nothing about it."""
         jar = CookieJar()
