@@ -904,7 +904,8 @@ class FrameworkTest(DeadlineTestCase):
         self, app: Any, path: str, comment: str, streamed: tuple[bool, ...] = (False, True)
     ) -> None:
         """Check that the text shows a line, buffered or streamed, and that the client works."""
-        client = self.enter_client(app, timeout=SHORT)
+        # Old versions of Starlette's middleware have two tasks that receive at once.
+        client = self.enter_client(app, timeout=SHORT, ignore_rules=["HTTP-REQ-09"])
         for stream in streamed:
             with self.assert_deadline("the application to", place(comment), error=_REQUEST):
                 with client.get(path, stream=stream) as response:
