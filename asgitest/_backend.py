@@ -115,6 +115,17 @@ def mark_backend(backend: str) -> None:
         _current_library.set(backend)
 
 
+async def wait_for_tasks(tasks: Collection[Any]) -> None:
+    """Wait until no task is left in a collection that they leave at their end.
+
+    :param tasks: tasks of asyncio
+    """
+    import asyncio
+
+    while tasks:
+        await asyncio.wait(list(tasks))
+
+
 def notice_tasks(backend: str, note: Callable[[Any], None]) -> None:
     """Have a function called with each new task of the running loop, in the call that creates it.
 

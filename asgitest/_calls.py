@@ -208,6 +208,40 @@ class Call:
             await self._ended.wait()
 
 
+class Watch(Call):
+    """A condition on the loop that a thread waits for; it costs no task.
+
+    :param condition: looks whether it holds; called on the loop
+    :param result: returns what the thread is given then; called on the loop
+    :param attach: has :meth:`look` called after each change; called on the loop
+    """
+
+    def __init__(
+        self,
+        condition: Callable[[], bool],
+        result: Callable[[], Any],
+        attach: Callable[[Watch], object],
+    ) -> None:
+        super().__init__(condition, ())
+        self._result = result
+        self._attach = attach
+
+    def begin(self) -> None:
+        """Answer at once, or as soon as the condition holds."""
+        self._attach(self)
+
+    def look(self) -> bool:
+        """Answer if the condition holds; tell whether there is nothing more to look for."""
+        if not self.answer.given and self._function():
+            self.answer.give((None, self._result()))
+        return self.answer.given
+
+    def cancel(self) -> None:
+        """Answer with what there is."""
+        if not self.answer.given:
+            self.answer.give((None, self._result()))
+
+
 def _is_deprecated(result: object) -> bool:
     # anyio 3 lets what is a plain function by now be awaited, and warns when it is.
     return type(result).__name__.startswith("Deprecated")

@@ -12,6 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from ._backend import is_cancellation, take_cancellation
+from ._calls import Watch
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
@@ -76,6 +77,7 @@ class Connection(Generic[P]):
         self._cancel_scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._change: anyio.Event | None = None
+        self._watches: list[Watch] = []
         # The calls of receive() that wait, in the order they came (HTTP-REQ-09).
         self._receivers: deque[_Receiver] = deque()
         self._sending = 0
@@ -261,8 +263,23 @@ class Connection(Generic[P]):
 
         :param condition: looks at this connection
         """
-        while not (condition() or self.ended or self.protocol.violation is not None):
+        while not self.is_at(condition):
             await self._changed()
+
+    def is_at(self, condition: Callable[[], bool]) -> bool:
+        """Tell whether a condition holds, or cannot any more: ended, or broken a rule.
+
+        :param condition: looks at this connection
+        """
+        return condition() or self.ended or self.protocol.violation is not None
+
+    def attach(self, watch: Watch) -> None:
+        """Have a watch look now, and after each change until it has seen what it waits for.
+
+        :param watch: looks at this connection
+        """
+        if not watch.look():
+            self._watches.append(watch)
 
     async def wait_ended(self) -> None:
         """Wait until the application is through."""
@@ -310,6 +327,8 @@ class Connection(Generic[P]):
         if self._change is not None:
             self._change.set()
             self._change = None
+        if self._watches:
+            self._watches = [watch for watch in self._watches if not watch.look()]
 
     async def lose(self) -> None:
         """Let the application know that its client is gone, and wait for its end."""

@@ -62,7 +62,7 @@ class OpenedWebSocket(Body):
             subject=self.connection,
             error=RequestDeadlineExceeded,
         )
-        self.progress = self._portal.run(wait, self.connection.handshake)
+        self.progress = self._portal.wait_for(wait, self.connection.handshake())
         if self.progress.violation is not None and not self.progress.ended:
             # Whatever the application goes on with, nobody is there for it (ERR-04).
             self.progress = self._portal.run(wait, self.connection.refuse)
@@ -128,7 +128,7 @@ class OpenedWebSocket(Body):
         message = self._take()
         if message is None:
             wait = self._wait_for_message(seconds)
-            self.progress = self._portal.run(wait, self.connection.wait_message)
+            self.progress = self._portal.wait_for(wait, self.connection.message())
             message = self._take()
         if message is None:
             self._raise_failure()

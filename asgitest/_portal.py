@@ -249,8 +249,18 @@ class Portal:
         :raises ASGITestError: if called from the loop's own thread, or if the loop has ended
         :raises DeadlineExceeded: if the deadline passes; the function is cancelled then
         """
+        return self.wait_for(wait, Call(function, args))
+
+    def wait_for(self, wait: Wait, call: Call) -> Any:
+        """Begin a call on the loop and wait for its result: one hop.
+
+        :param wait: the deadline, and what to report when it passes
+        :param call: what runs there, or a watch, which takes no task
+        :return: the result
+        :raises ASGITestError: as :meth:`run`
+        :raises DeadlineExceeded: as :meth:`run`
+        """
         self.check_thread(wait.waiting_for)
-        call = Call(function, args)
         try:
             self._begin(call)
             return self._result(call, wait)
@@ -314,7 +324,7 @@ class Portal:
         :param args: its positional arguments
         :param name: what reports call the task
         """
-        self._served.start_soon(function, *args, name=name)
+        self._served.start_call(Call(function, args), name)
 
     def confirm_alive(self) -> None:
         """Tell a cancellation that an application made up from one of a loop that ends.

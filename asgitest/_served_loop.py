@@ -10,10 +10,11 @@ import anyio
 import anyio.lowlevel
 
 from ._backend import cancel_tasks, running_loop
-from ._calls import Call
+from ._calls import Call, Watch
 from ._generators import GeneratorCloser
 from ._origins import Origins
 from ._report import describe_leftovers
+from ._started_tasks import started_tasks
 
 
 class ServedLoop:
@@ -38,9 +39,7 @@ class ServedLoop:
         self._generators = generators
         self._origins = Origins()
         self._call_soon: Callable[..., object] = _not_running
-        self._tasks: Any = None
-        # The tasks of calls on asyncio, and whose they are.
-        self._calls: dict[Any, Call] = {}
+        self._tasks = started_tasks(backend)
         self._stop_wanted: Any = None
 
     async def serve(self, ready: Callable[[], object]) -> None:
@@ -49,7 +48,7 @@ class ServedLoop:
         :param ready: called when tasks can be started
         """
         try:
-            async with anyio.create_task_group() as self._tasks:
+            async with self._tasks:
                 self._stop_wanted = anyio.Event()
                 self.own_tasks = {task.id for task in anyio.get_running_tasks()}
                 self._generators.install()
@@ -61,9 +60,7 @@ class ServedLoop:
                 finally:
                     # Before the group waits for its tasks: some of them clean up slowly.
                     self.stopping = True
-                self._tasks.cancel_scope.cancel()
-                self._cancel_calls()
-            await self._end_calls()
+                self._tasks.cancel()
             self.leftovers = list((await self.find_leftovers()).values())
         finally:
             self.stopping = True
@@ -84,40 +81,18 @@ class ServedLoop:
         """
         self._call_soon = call_soon
 
-    def start_soon(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
-        """Start a task; called on the loop.
+    def start_call(self, call: Call, name: str | None = None) -> None:
+        """Begin a call; called on the loop, or while an asyncio loop stands still.
 
-        :param function: a coroutine function that does not raise
-        :param args: its positional arguments
-        :param name: what reports call the task
+        :param call: what runs on the loop
+        :param name: what reports call its task
         """
-        # A loop that is stopping takes no more tasks; its end resolves the calls it has.
-        with contextlib.suppress(RuntimeError):
-            self._tasks.start_soon(function, *args, name=name)
-
-    def start_call(self, call: Call) -> None:
-        """Start the task of a call; called on the loop, or while an asyncio loop stands still.
-
-        :param call: what runs in it
-        """
-        if self._backend == "trio":
-            self.start_soon(call.run)
+        if isinstance(call, Watch):
+            call.begin()
             return
-        # Outside the group, which costs as much as all the rest of a call. asyncio itself keeps no
-        # task alive that waits for something nobody else knows.
-        task = self.loop.create_task(call.run(), name=_CALL_NAME)
-        self._calls[task] = call
-        task.add_done_callback(self._calls.pop)
-        if self.stopping:
-            call.cancel_with_loop()
-
-    def _cancel_calls(self) -> None:
-        for call in list(self._calls.values()):
-            call.cancel_with_loop()
-
-    async def _end_calls(self) -> None:
-        for call in list(self._calls.values()):
-            await call.wait_ended()
+        # A loop that has ended takes no more tasks; its end resolves the calls it has.
+        with contextlib.suppress(RuntimeError):
+            self._tasks.start(call, name or _CALL_NAME)
 
     def want_stop(self) -> None:
         """Have :meth:`serve` end; called on the loop."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from ._calls import Watch
 from ._connection import Connection
 from ._interface import ASGIApplication
 from ._portal import Portal
@@ -75,21 +76,33 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         self._sent_cost = 0
         self._taken_cost = 0
 
-    async def handshake(self) -> WebSocketProgress:
-        """Start the application and wait for its whole answer to the handshake."""
+    def handshake(self) -> Watch:
+        """Return what starts the application, and watches for its answer to the handshake."""
+        # What the application does since belongs to the receives to come.
+        return Watch(
+            self._has_answered, lambda: self._accepted or self._progress(), self._start_watched
+        )
+
+    def _start_watched(self, watch: Watch) -> None:
         self.start()
-        await self.until(lambda: self.protocol.answered)
+        self.attach(watch)
+
+    def _has_answered(self) -> bool:
         if self.protocol.state is WebSocketState.DENIED:
-            await self.wait_ended()
-        # What the application did since belongs to the receives to come.
-        return self._accepted or self._progress()
+            return self.ended
+        return self.is_at(lambda: self.protocol.answered)
+
+    def message(self) -> Watch:
+        """Return what watches for a message in the mailbox, or that there will be none any more."""
+        return Watch(lambda: self.is_at(self._is_readable), self._progress, self.attach)
 
     async def wait_message(self) -> WebSocketProgress:
-        """Wait until there is a message in the mailbox, or will be none any more."""
-        await self.until(
-            lambda: bool(self.mailbox) or self.protocol.closed or self.protocol.disconnected
-        )
+        """Wait for the same in a coroutine."""
+        await self.until(self._is_readable)
         return self._progress()
+
+    def _is_readable(self) -> bool:
+        return bool(self.mailbox) or self.protocol.closed or self.protocol.disconnected
 
     async def wait_message_within(self, seconds: float) -> WebSocketProgress:
         """Do as :meth:`wait_message`, for some seconds at the most.

@@ -63,17 +63,17 @@ class Hops:
 def counting() -> Iterator[Hops]:
     """Count what goes into the loop."""
     hops = Hops()
-    run, post = Portal.run, Portal.post
+    wait_for, post = Portal.wait_for, Portal.post
 
-    def counted_run(portal: Portal, wait: Any, function: Any, *args: Any) -> Any:
+    def counted_wait_for(portal: Portal, wait: Any, call: Any) -> Any:
         hops.waits.append(wait.waiting_for)
-        return run(portal, wait, function, *args)
+        return wait_for(portal, wait, call)
 
     def counted_post(portal: Portal, function: Any, *args: Any) -> None:
         hops.posts += 1
         post(portal, function, *args)
 
-    with mock.patch.object(Portal, "run", counted_run):
+    with mock.patch.object(Portal, "wait_for", counted_wait_for):
         with mock.patch.object(Portal, "post", counted_post):
             yield hops
 

@@ -1349,14 +1349,14 @@ class WaitingTest(WebSocketTestCase):
         """Receive in a thread, open the gate when that thread waits; return what was received."""
         self.actions["/"] = action
         waiting = threading.Event()
-        original = Portal.run
+        original = Portal.wait_for
 
-        def run(portal: Portal, wait: Any, function: Any, *args: Any) -> Any:
+        def wait_for(portal: Portal, wait: Any, call: Any) -> Any:
             if "a message" in wait.waiting_for:
                 waiting.set()
-            return original(portal, wait, function, *args)
+            return original(portal, wait, call)
 
-        with mock.patch.object(Portal, "run", run), ThreadPoolExecutor(1) as executor:
+        with mock.patch.object(Portal, "wait_for", wait_for), ThreadPoolExecutor(1) as executor:
             with self.client.websocket_connect("/") as session:
                 received = executor.submit(receive, session)
                 waiting.wait()
@@ -1425,18 +1425,18 @@ class WaitingTest(WebSocketTestCase):
     def test_own_close_in_another_thread(self) -> None:
         """A close by another thread of the test ends the wait."""
         waiting = threading.Event()
-        original = Portal.run
+        original = Portal.wait_for
 
-        def run(portal: Portal, wait: Any, function: Any, *args: Any) -> Any:
+        def wait_for(portal: Portal, wait: Any, call: Any) -> Any:
             if "a message" in wait.waiting_for:
                 waiting.set()
-            return original(portal, wait, function, *args)
+            return original(portal, wait, call)
 
         async def action(send: Any) -> None:
             return
 
         self.actions["/"] = action
-        with mock.patch.object(Portal, "run", run), ThreadPoolExecutor(1) as executor:
+        with mock.patch.object(Portal, "wait_for", wait_for), ThreadPoolExecutor(1) as executor:
             with self.client.websocket_connect("/") as session:
                 received = executor.submit(session.receive_text)
                 waiting.wait()
@@ -2798,13 +2798,13 @@ class BackPressureTest(WebSocketTestCase):
 def waits() -> Iterator[list[Wait]]:
     """Note each wait of a thread for the loop."""
     seen: list[Wait] = []
-    original = Portal.run
+    original = Portal.wait_for
 
-    def run(portal: Portal, wait: Wait, function: Any, *args: Any) -> Any:
+    def wait_for(portal: Portal, wait: Wait, call: Any) -> Any:
         seen.append(wait)
-        return original(portal, wait, function, *args)
+        return original(portal, wait, call)
 
-    with mock.patch.object(Portal, "run", run):
+    with mock.patch.object(Portal, "wait_for", wait_for):
         yield seen
 
 
