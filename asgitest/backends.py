@@ -110,7 +110,8 @@ def _backends_of(case: Any, test: str) -> Sequence[str]:
 
 def _backends_of_class(case: Any) -> Sequence[str]:
     # A subclass may settle for one, and its own subclasses with it; the mixin sets both.
-    settled = next(vars(cls) for cls in case.__mro__ if {"backend", "backends"} & set(vars(cls)))
+    names = ("backend", "backends")
+    settled = next(vars(cls) for cls in case.__mro__ if any(name in vars(cls) for name in names))
     return settled.get("backends") or ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import unittest
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 from ._failing_case import TellingCase
@@ -133,7 +134,7 @@ class ASGITestMixin(TellingCase):
                 f"{type(self).__name__} has no application: set the class attribute 'app', or "
                 f"override get_app()"
             )
-        if inspect.isfunction(app) and [*inspect.signature(app).parameters][:1] == ["self"]:
+        if inspect.isfunction(app) and _is_method(app):
             raise TypeError(
                 f"{type(self).__name__}.app is a method; override get_app() to build the "
                 f"application in a method"
@@ -246,11 +247,18 @@ class ASGITestMixin(TellingCase):
         client.retire()
 
 
+def _is_method(function: FunctionType) -> bool:
+    # Of the code, for each test asks, and a signature takes long to build.
+    code = getattr(inspect.unwrap(function), "__code__", function.__code__)
+    return code.co_argcount > 0 and code.co_varnames[0] == "self"
+
+
 def _class_attribute(case: unittest.TestCase, name: str) -> Any:
     """Return an attribute without making a bound method of a function."""
     if name in vars(case):
         return vars(case)[name]
-    attribute = inspect.getattr_static(type(case), name)
+    # There is one: the mixin has a default for each.
+    attribute = next(vars(cls)[name] for cls in type(case).__mro__ if name in vars(cls))
     is_method = isinstance(attribute, (staticmethod, classmethod))
     if is_method or (hasattr(type(attribute), "__get__") and not callable(attribute)):
         return getattr(case, name)

@@ -15,6 +15,7 @@ from .report import Results, table
 
 Kinds = list[tuple[str, str]]
 
+_BACKENDS = ["asyncio", "uvloop", "trio"]
 _IMPORT_ROUNDS = 31
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     options = _parser().parse_args()
     kinds = [
         (backend, portal)
-        for backend in options.backend or ["asyncio"]
+        for backend in options.backend or (_BACKENDS if options.docs else _BACKENDS[:1])
         for portal in options.portal or ["thread", "inline"]
     ]
     only = options.memory or options.imports
@@ -43,7 +44,9 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--backend", action="append", help="asyncio (default), uvloop, trio")
+    parser.add_argument(
+        "--backend", action="append", help="asyncio (default), uvloop, trio; all for --docs"
+    )
     parser.add_argument("--portal", action="append", help="thread and inline unless given")
     parser.add_argument("--rounds", type=int, default=15, help="rounds of each case")
     parser.add_argument("--case", action="append", default=[], help="only this case")
@@ -76,6 +79,7 @@ def compare(kinds: Kinds, rounds: int, cases: list[str]) -> Medians:
     builders += [
         lambda kind=kind, scope=scope: asgitest_sharing(*kind, scope)
         for kind in kinds
+        if kind[0] == kinds[0][0]
         for scope in ("portal_scope", "lifespan_scope")
     ]
     with warnings.catch_warnings(), contextlib.ExitStack() as exits:

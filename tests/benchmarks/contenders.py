@@ -101,6 +101,7 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
         "WebSocket connect and close": repeat(connect),
         "WebSocket echo": repeat(echo),
         "WebSocket burst of 10,000": repeat(burst),
+        "streamed upload of 64 MiB": repeat(lambda: client.post("/", **{content: pieces(1024)})),
         "suite of 500 tests": repeat(lambda: suite.run(case)),
     }
     return contender
@@ -160,9 +161,6 @@ def asgitest(backend: str, portal: str) -> Contender:
     contender = synchronous(name, build, content="data")
     client = contender.exits.enter_context(build())
     contender.batches["streamed download of 64 MiB"] = repeat(lambda: download(client))
-    contender.batches["streamed upload of 64 MiB"] = repeat(
-        lambda: client.post("/", data=pieces(1024))
-    )
     options = {"backend": backend, "portal": portal}
     case = suite.case_of_ours(**options)
     contender.batches["suite of 500 tests"] = repeat(lambda: suite.run(case))
