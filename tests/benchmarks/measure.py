@@ -21,7 +21,7 @@ TIMES = {
     "400 requests of 20 threads": 1,
 }
 #: The most rounds of what takes seconds.
-ROUNDS = {"suite of 500 tests": 5, "WebSocket burst of 10,000": 7}
+ROUNDS = {"suite of 500 tests": 3, "WebSocket burst of 10,000": 7}
 _MANY = 20
 
 #: Median of the seconds that one repetition takes, by contender and case.
