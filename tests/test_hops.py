@@ -11,7 +11,7 @@ from unittest import mock
 import anyio
 import requests
 
-from asgitest import ASGIAdapter, TestClient
+from asgitest import ASGIAdapter, TestClient, _http_connection
 from asgitest._portal import Portal
 from tests.base import CleanTestCase
 
@@ -38,6 +38,20 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         while (event := await receive())["type"] == "websocket.receive":
             for _ in range(int(event["text"])):
                 await send({"type": "websocket.send", "text": event["text"]})
+
+
+def application(pieces: int) -> Any:
+    """Return an application that sends so many pieces at once."""
+
+    async def send_pieces(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return await app(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200})
+        for _ in range(pieces):
+            await send({"type": "http.response.body", "body": b"piece", "more_body": True})
+        await send({"type": "http.response.body"})
+
+    return send_pieces
 
 
 class Hops:
@@ -132,6 +146,23 @@ class HTTPTest(CleanTestCase):
         self.assertEqual(b"abcabcabc", b"".join(pieces))
         # One that takes the pieces, one that lets the application return.
         self.assertLessEqual(reading, 2)
+
+    def test_streamed_pieces(self) -> None:
+        """A hundred pieces that are sent one after the other are taken in a few calls."""
+        client = self.enter_client(application(pieces=100))
+        # However busy the machine is.
+        with mock.patch.object(_http_connection, "_GATHERING", 60), counting() as hops:
+            with client.get("/", stream=True) as response:
+                pieces = list(response.iter_content(None))
+                self.assertLessEqual(hops.take()[0], 4)
+        self.assertEqual([b"piece"] * 100, pieces)
+
+    def test_late_pieces(self) -> None:
+        """A piece waits for no later ones if these take longer."""
+        client = self.enter_client(application(pieces=3))
+        with mock.patch.object(_http_connection, "_GATHERING", 0):
+            with client.get("/", stream=True) as response:
+                self.assertEqual([b"piece"] * 3, list(response.iter_content(None)))
 
     def test_streamed_request(self) -> None:
         """Of a body that is read piece by piece, each piece that is asked for is one call."""
