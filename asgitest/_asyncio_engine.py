@@ -11,6 +11,7 @@ from typing import Any
 from ._backend import PolicyKeeper, new_asyncio_loop
 from ._calls import Answer
 from ._generators import GeneratorCloser
+from ._interruptions import LoopStopped
 
 # What asyncio.run() hangs on its task. By it anyio knows the root task, which its worker threads
 # live as long as; and it ends the run, as it is meant to.
@@ -96,7 +97,7 @@ class AsyncioEngine:
                 self._is_stopped = False
                 loop.run_forever()
                 if not (self._is_stopped or self._root.done()):
-                    raise RuntimeError("the application stopped the event loop")
+                    raise LoopStopped("the application stopped the event loop")
         finally:
             self.running = False
             answer.when_given = None
@@ -106,19 +107,26 @@ class AsyncioEngine:
             self._note_end()
 
     def fail(self, error: BaseException) -> None:
-        """End the root task because of what one of the application's tasks raised.
+        """End all tasks because of what one of the application's raised, as asyncio.run() does.
 
         :param error: what came out of the loop
         """
         self.failure = error
-        self._root.cancel()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
 
     def close(self) -> None:
         """Free what the loop holds, once the root task has ended."""
         self._loop.close()
 
     def silence(self) -> None:
-        """Let the interpreter drop the loop's tasks without a word; they never run again."""
+        """Let the interpreter drop the loop's tasks without a word; they never run again.
+
+        It would wait for the worker threads, which live as long as the loop.
+        """
+        for thread in threading.enumerate():
+            if getattr(thread, "loop", None) is self._loop and hasattr(thread, "stop"):
+                thread.stop()
         for task in asyncio.all_tasks(self._loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
 
@@ -159,7 +167,8 @@ class AsyncioEngine:
     async def _end_tasks(self) -> None:
         # As asyncio.run() does at its end.
         others = [task for task in asyncio.all_tasks() if task is not self._root]
-        for task in others:
+        # After a failure they are cancelled already, and may be cleaning up.
+        for task in others if self.failure is None else ():
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await self._loop.shutdown_asyncgens()

@@ -34,9 +34,10 @@ def is_cancellation(error: BaseException) -> bool:
 
     :param error: what was raised
     """
-    import asyncio
-
-    return isinstance(error, asyncio.CancelledError) or (
+    # Not imported for this: an error of asyncio's says that it was, and a response that is dropped
+    # at the interpreter's end asks when nothing can be.
+    cancelled: Any = getattr(sys.modules.get("asyncio"), "CancelledError", ())
+    return isinstance(error, cancelled) or (
         type(error).__name__ == "Cancelled" and type(error).__module__.startswith("trio")
     )
 
@@ -211,9 +212,10 @@ def _and_parents(scope: object) -> Iterator[object]:
 
 
 def _current_trio_task() -> object:
-    trio = sys.modules.get("trio")
+    # Another thread may be in the midst of importing it; then it runs in none so far.
+    current_task = getattr(sys.modules.get("trio.lowlevel"), "current_task", None)
     try:
-        return None if trio is None else trio.lowlevel.current_task()
+        return None if current_task is None else current_task()
     except RuntimeError:
         # Nothing of trio runs here.
         return None

@@ -31,6 +31,9 @@ class GuestRun:
 
     :param options: options of the run
     :ivar roots: the clients' tasks
+    :ivar hooks: trio's hooks for async generators, in force while the run is advanced
+    :ivar done: whether the run has ended
+    :ivar failure: what ended it, if that was no client
     """
 
     _of_thread = threading.local()
@@ -40,11 +43,13 @@ class GuestRun:
         self.roots: set[int] = set()
         self.done = False
         self._thread = threading.get_ident()
+        self.failure: BaseException | None = None
         self._callbacks: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._is_advanced = False
         self._call_is_over: trio.Event | None = None
         self._nursery: trio.Nursery
         self._own_tasks: set[int] = set()
+        hooks_before = sys.get_asyncgen_hooks()
         handler = _interrupt_handler()
         trio.lowlevel.start_guest_run(
             self._main,
@@ -57,6 +62,8 @@ class GuestRun:
         if handler is not None and signal.getsignal(signal.SIGINT) is not handler:
             signal.signal(signal.SIGINT, handler)
         self.advance(Answer(), None, lambda: hasattr(self, "_nursery"))
+        self.hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*hooks_before)
 
     @classmethod
     def of_this_thread(cls, options: Mapping[str, Any]) -> GuestRun:
@@ -172,7 +179,7 @@ class GuestRun:
 
     def _pause(self) -> None:
         self._is_advanced = False
-        if self._call_is_over is not None:
+        if self._call_is_over is not None and not self.done:
             self._call_is_over.set()
             self._call_is_over = None
 
@@ -188,6 +195,7 @@ class GuestRun:
 
     def _note_end(self, outcome: Any) -> None:
         self.done = True
+        self.failure = getattr(outcome, "error", None)
 
 
 class GuestEngine:
@@ -204,13 +212,18 @@ class GuestEngine:
 
     def __init__(self, options: Mapping[str, Any], generators: GeneratorCloser) -> None:
         self.running = False
-        self.done = False
         self.failure: BaseException | None = None
         self._generators = generators
+        self._has_ended = False
         self._is_broken_off = False
         self._root = 0
         self._scope = trio.CancelScope()
         self._run = GuestRun.of_this_thread(options)
+
+    @property
+    def done(self) -> bool:
+        """Whether the client's task has ended, or the run itself."""
+        return self._has_ended or self._run.done
 
     def start(self, serve: Callable[[], Awaitable[None]]) -> None:
         """Start the client's task; it takes its first step when the run is advanced.
@@ -231,6 +244,7 @@ class GuestEngine:
         :raises RuntimeError: if the client's task has ended
         """
         if self.done:
+            self._note_failure()
             raise RuntimeError("the event loop has ended")
         self._run.post(lambda: function(*args))
 
@@ -240,7 +254,8 @@ class GuestEngine:
         :param answer: what is given in the run
         :param seconds: how long, ``None`` for ever
         """
-        hooks = sys.get_asyncgen_hooks()
+        hooks_between = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*self._run.hooks)
         self._generators.install()
         self.running = True
         self._is_broken_off = False
@@ -248,7 +263,8 @@ class GuestEngine:
             self._run.advance(answer, seconds, lambda: self.done or self._is_broken_off)
         finally:
             self.running = False
-            sys.set_asyncgen_hooks(*hooks)
+            sys.set_asyncgen_hooks(*hooks_between)
+        self._note_failure()
 
     def wake(self) -> None:
         """Have :meth:`advance` return, whatever else there is to do."""
@@ -279,6 +295,10 @@ class GuestEngine:
     def silence(self) -> None:
         """Do nothing: trio warns of a run that is let be, as it ought to."""
 
+    def _note_failure(self) -> None:
+        # One of trio itself ends the run for all clients.
+        self.failure = self.failure or self._run.failure
+
     async def _main(self, serve: Callable[[], Awaitable[None]]) -> None:
         self._root = id(trio.lowlevel.current_task())
         self._run.roots.add(self._root)
@@ -288,7 +308,7 @@ class GuestEngine:
         except BaseException as error:
             self.failure = self.failure or error
         finally:
-            self.done = True
+            self._has_ended = True
             self._run.leave(self._root)
 
 

@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, Protocol
 
 from ._backend import loop_in_this_thread
 from ._calls import Answer, Call
-from ._interruptions import Interruptions, LoopBlocked
+from ._interruptions import Interruptions, LoopBlocked, LoopStopped
 from ._portal import Portal
-from ._stacks import describe_thread
+from ._stacks import describe_thread, has_local
 from .exceptions import ASGITestError
 
 # Id of the portal whose loop started the current context. Worker threads have their caller's.
@@ -92,7 +92,8 @@ class InlinePortal(Portal):
         except BaseException as error:
             self._failure = error
             self._has_ended = True
-            raise self._start_error() from error.__cause__
+            told = self._start_error()
+            raise told from told.__cause__
         self._has_ended = False
         self._interruptions = Interruptions(self._engine)
         self._interruptions.open()
@@ -174,6 +175,15 @@ class InlinePortal(Portal):
                 f"call in a worker thread, or use portal='thread'."
             )
 
+    def _works_for_loop(self, thread: threading.Thread) -> bool:
+        if not super()._works_for_loop(thread):
+            return False
+        # The run of trio is that of other clients, too; a worker's context tells whose it is.
+        return not self.is_trio or has_local(thread, "context", self._is_own)
+
+    def _is_own(self, context: Any) -> bool:
+        return isinstance(context, Context) and context.get(_served_by) == id(self)
+
     def _mark_context(self) -> None:
         super()._mark_context()
         _served_by.set(id(self))
@@ -190,29 +200,25 @@ class InlinePortal(Portal):
         if threading.get_ident() != self._ident:
             # A worker thread of the application's: the loop is advanced by its own one.
             return answer.wait(seconds)
-        if not (answer.given or self._has_ended):
+        while not (answer.given or self._has_ended):
             self._advance(answer, seconds)
+            if not self._interruptions.was_debugged:
+                break
+            # At a prompt, which stopped the clock; what was interrupted there is to go on.
         return answer.given and not self._interruptions.blocked_at
 
     def _advance(self, answer: Answer, seconds: float | None) -> None:
         engine = self._engine
-        interruptions = self._interruptions
-        interruptions.arm(seconds, self.grace)
+        self._interruptions.arm(seconds, self.grace)
         try:
-            engine.advance(answer, seconds)
-        except BaseException as error:
-            if interruptions.pressed and isinstance(error, KeyboardInterrupt):
-                raise
-            if not interruptions.blocked_at:
-                # A task of the application's ended the loop (SystemExit), which ends first.
-                engine.fail(error)
+            self._run_engine(answer, seconds)
         finally:
-            interruptions.disarm()
-        if interruptions.pressed:
-            # The application has got it, or nobody.
-            raise KeyboardInterrupt
+            self._interruptions.disarm()
         if engine.failure is not None and not engine.done:
             self._finish(self.grace)
+            if not self._has_ended:
+                # Some task takes its time; whoever waits for another one does not.
+                self._end(engine.failure)
         elif engine.done:
             self._note_end()
 
@@ -221,15 +227,41 @@ class InlinePortal(Portal):
         end = math.inf if seconds is None else time.monotonic() + seconds
         self._interruptions.arm(seconds, self.grace)
         try:
+            # Each of the tasks may raise something that ends the run, not only the first one.
             while not self._engine.done and time.monotonic() < end:
-                # Each of the tasks may raise something that ends the run, not only the first one.
-                with contextlib.suppress(Exception, SystemExit, LoopBlocked):
-                    left = end - time.monotonic()
-                    self._engine.advance(Answer(), None if left == math.inf else left)
+                left = end - time.monotonic()
+                self._run_engine(Answer(), None if left == math.inf else left)
         finally:
             self._interruptions.disarm()
         if self._engine.done:
             self._note_end()
+
+    def _run_engine(self, answer: Answer, seconds: float | None) -> None:
+        try:
+            self._engine.advance(answer, seconds)
+        except LoopBlocked:
+            pass
+        except BaseException as error:
+            if not self._is_of_task(error):
+                # Of a signal handler, such as a test runner's own limit: the wait is over.
+                raise
+            # It ends the loop, and the loop ends first.
+            self._note_failure(error)
+        if self._interruptions.pressed:
+            # The application has got it, or nobody. What swallows it may go on for ever.
+            raise KeyboardInterrupt
+
+    def _is_of_task(self, error: BaseException) -> bool:
+        """Tell what a task of the application raised from what a signal handler did."""
+        if isinstance(error, KeyboardInterrupt):
+            return not self._interruptions.is_ctrl_c()
+        return isinstance(error, (SystemExit, LoopStopped))
+
+    def _note_failure(self, error: BaseException) -> None:
+        if self._served.stopping:
+            self._engine.failure = self._engine.failure or error
+        else:
+            self._engine.fail(error)
 
     def _note_end(self) -> None:
         self._has_ended = True
@@ -237,6 +269,14 @@ class InlinePortal(Portal):
         self._engine.close()
         self._interruptions.close()
         self._end(self._engine.failure)
+
+    def _ended_error(self) -> ASGITestError:
+        engine = self._engine
+        is_own_thread = threading.get_ident() == self._ident
+        if engine.done and is_own_thread and not (engine.running or self._has_ended):
+            # While another client of the thread advanced it.
+            self._note_end()
+        return super()._ended_error()
 
     def _join_loop(self, seconds: float | None) -> None:
         if threading.get_ident() == self._ident and not self._has_ended:
@@ -301,17 +341,23 @@ class InlineFuture(Future[Any]):
 
 
 def end_forgotten() -> None:
-    """End the loops of this thread whose clients were dropped, or that were abandoned.
+    """End the loops of this thread whose clients were dropped, or that nobody can use any more.
 
-    Of the latter, those are left as they are that do not end at once.
+    Of those that were abandoned, the ones that do not end at once are left as they are.
     """
     for portal in list(_open):
-        if portal.stop_asked:
+        if portal.stop_asked or not portal.usable:
             portal._join_loop(_AT_ONCE if portal.is_given_up else portal.grace)
 
 
-@atexit.register
 def _end_all() -> None:
     for portal in list(_open):
         portal.end_silently()
         sys.stderr.flush()
+
+
+# Before the interpreter waits for threads, among which are the workers of these loops: on asyncio
+# they end with their loop, idle ones too.
+_register_at_exit: Callable[[Callable[[], None]], object]
+_register_at_exit = getattr(threading, "_register_atexit", atexit.register)
+_register_at_exit(_end_all)

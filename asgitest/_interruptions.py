@@ -16,10 +16,16 @@ from ._stacks import describe_frame
 _HAS_TIMER = hasattr(signal, "setitimer")
 # Seconds until another attempt, where the first one could not be made, or was swallowed.
 _AGAIN = 0.05
+# Seconds from the deadline to the first attempt.
+_LATER = 0.02
 
 
 class LoopBlocked(BaseException):
     """Raised in a synchronous call of the application that blocks its loop for too long."""
+
+
+class LoopStopped(RuntimeError):
+    """Raised when the application stops the loop that it runs on."""
 
 
 class Interruptible(Protocol):
@@ -41,11 +47,14 @@ class Interruptions:
     :param engine: the loop
     :ivar pressed: whether Ctrl-C came while the loop was advanced
     :ivar blocked_at: the stack of what had to be ended, ``""`` for nothing
+    :ivar was_debugged: whether somebody was debugging when the time was over
     """
 
     def __init__(self, engine: Interruptible) -> None:
         self.pressed = False
         self.blocked_at = ""
+        self.was_debugged = False
+        self._end = math.inf
         self._engine = engine
         self._owns_signals = False
         self._has_timer = False
@@ -68,10 +77,13 @@ class Interruptions:
         """
         self.pressed = False
         self.blocked_at = ""
+        self.was_debugged = False
         if self._owns_signals:
             handlers.current = self
-        if seconds is not None and not self._set_timer(seconds + grace):
-            watchdog.watch(self, seconds + grace)
+        if seconds is not None:
+            self._end = time.monotonic() + seconds + grace
+            if not self._set_timer(seconds):
+                watchdog.watch(self, seconds)
 
     def disarm(self) -> None:
         """Let the signals be as they are between two calls."""
@@ -89,19 +101,35 @@ class Interruptions:
             raise KeyboardInterrupt
         self._engine.wake()
 
+    def is_ctrl_c(self) -> bool:
+        """Tell whether a KeyboardInterrupt that leaves the loop is Ctrl-C, and not a task's own."""
+        # A handler that is not ours does not tell.
+        return self.pressed or (self._owns_signals and not handlers.has_interrupt)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the loop is taken for blocked, unless somebody is debugging."""
+        return time.monotonic() >= self._end
+
     def end_block(self, frame: FrameType | None) -> None:
-        """Break off what blocks the loop.
+        """Break off what blocks the loop, if it does so by now.
 
         :param frame: where it stands
         """
-        if self._has_timer and not is_debugging() and self._engine.is_interruptible():
+        if not self._has_timer:
+            return
+        if is_debugging():
+            self.was_debugged = True
+        elif self.is_blocked and self._engine.is_interruptible():
             self.blocked_at = self.blocked_at or describe_frame(frame)
             raise LoopBlocked("the deadline has passed, and the event loop is blocked here")
 
     def _set_timer(self, seconds: float) -> bool:
         if not (self._owns_signals and handlers.has_alarm):
             return False
-        before = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+        # A little later than the loop itself would notice. Should a signal come at the very end of
+        # SimpleQueue.get()'s time, that waits for ever; and no time at all would mean no timer.
+        before = signal.setitimer(signal.ITIMER_REAL, seconds + _LATER, _AGAIN)
         self._has_timer = before[0] == 0
         if not self._has_timer:
             # Somebody else's, who goes on as if nothing had been.
@@ -113,13 +141,14 @@ class Handlers:
     """The handlers of the process's signals, ours while there is a loop in the main thread.
 
     :ivar current: whose loop is advanced, ``None`` between the calls
+    :ivar has_interrupt: whether the signal of Ctrl-C is ours
     :ivar has_alarm: whether the timer's signal is ours
     """
 
     def __init__(self) -> None:
         self.current: Interruptions | None = None
         self.has_alarm = False
-        self._has_interrupt = False
+        self.has_interrupt = False
         self._holders = 0
 
     def hold(self) -> bool:
@@ -132,7 +161,7 @@ class Handlers:
         self._holders += 1
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._on_interrupt)
-            self._has_interrupt = True
+            self.has_interrupt = True
         if _HAS_TIMER and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL:
             signal.signal(signal.SIGALRM, self._on_alarm)
             self.has_alarm = True
@@ -143,11 +172,11 @@ class Handlers:
         self._holders -= 1
         if self._holders:
             return
-        if self._has_interrupt and signal.getsignal(signal.SIGINT) == self._on_interrupt:
+        if self.has_interrupt and signal.getsignal(signal.SIGINT) == self._on_interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if self.has_alarm and signal.getsignal(signal.SIGALRM) == self._on_alarm:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        self._has_interrupt = self.has_alarm = False
+        self.has_interrupt = self.has_alarm = False
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.current is None:
@@ -175,7 +204,7 @@ class Watchdog:
         """Watch the current thread.
 
         :param interruptions: stands for its loop
-        :param seconds: when it counts as blocked
+        :param seconds: when to begin to look at it
         """
         with self._condition:
             end = time.monotonic() + seconds
@@ -205,7 +234,11 @@ class Watchdog:
             while self._ends:
                 now = time.monotonic()
                 for interruptions, (end, thread) in list(self._ends.items()):
-                    if end <= now and not is_debugging():
+                    if end > now:
+                        continue
+                    if is_debugging():
+                        interruptions.was_debugged = True
+                    elif interruptions.is_blocked:
                         self._ends[interruptions] = (math.inf, thread)
                         self._print(thread)
                 left = min(end for end, _ in self._ends.values()) - time.monotonic()

@@ -179,11 +179,12 @@ class Portal:
         return threads + self.generators.take_failures()
 
     def _describe_what_stays(self) -> str:
+        block = self.describe_block()
         answer = Answer()
         self.post(self._new_context().run, lambda: answer.give(self._served.describe_leftovers()))
         has_answered = self.await_answer(answer, self.grace)
         place = "\n".join(answer.value.values()) if has_answered else self.describe_place()
-        return f"{place}\n{describe_threads()}".strip()
+        return "\n".join(filter(None, [block, place, describe_threads()]))
 
     def _worker_threads(self) -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if self._works_for_loop(thread)]
@@ -192,7 +193,7 @@ class Portal:
         # anyio's workers on asyncio know their loop; trio's belong to all loops, and one that works
         # holds the token of its loop.
         if self._backend == "trio":
-            return has_local(thread, "current_trio_token", self._served.loop)
+            return has_local(thread, "current_trio_token", lambda it: it is self._served.loop)
         return getattr(thread, "loop", self) is self._served.loop
 
     def abandon(self, reason: str) -> str:

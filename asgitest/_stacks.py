@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import anyio
@@ -145,29 +145,37 @@ def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]
     ]
 
 
-def has_local(thread: threading.Thread, name: str, value: object) -> bool:
+def has_local(thread: threading.Thread, name: str, is_meant: Callable[[Any], bool]) -> bool:
     """Tell whether a function that a thread runs has a certain value as a local variable.
 
     :param thread: any thread
     :param name: name of the variable
-    :param value: the value itself, not an equal one
+    :param is_meant: tells whether a value is the one
     """
     frames = _stack(sys._current_frames().get(thread.ident or 0))
     return any(
         name in frame.f_code.co_varnames + frame.f_code.co_freevars
-        and frame.f_locals.get(name) is value
+        and is_meant(frame.f_locals.get(name))
         for frame in frames
     )
 
 
 def _idle_files() -> frozenset[str]:
-    """Return the files that the whole stack of a worker thread without work lies in."""
+    """Return the files that the whole stack of a worker thread without work lies in.
+
+    One that gives its result to the loop has none any more.
+    """
     modules = [threading, queue]
     # Not imported for this: a loop that has worker threads has done so.
     for name in (
         "concurrent.futures.thread",
         "anyio._backends._asyncio",
+        "asyncio.base_events",
+        "asyncio.selector_events",
         "trio._core._thread_cache",
+        "trio._core._entry_queue",
+        "trio._core._wakeup_socketpair",
+        "trio._threads",
     ):
         modules += [sys.modules[name]] if name in sys.modules else []
     return frozenset(str(module.__file__) for module in modules)

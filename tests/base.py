@@ -11,10 +11,11 @@ import sys
 import threading
 import unittest
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from unittest import mock
 
-from asgitest import TestClient
+from asgitest import TestClient, _inline_portal
 from asgitest._portal import Portal
 
 
@@ -46,24 +47,60 @@ if (
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+#: Whether the loop is advanced in the thread of the test, as the environment says.
+INLINE = os.environ.get("ASGITEST_PORTAL") == "inline"
+
 #: Threads that belong to nobody: trio keeps idle workers for all its loops, and ends them itself.
 _SHARED_THREADS = ("Trio thread", "Trio worker thread")
 
 
-class CleanTestCase(unittest.TestCase):
-    """A test case that fails when a test leaves a thread, an open file or a tracer behind.
+Test = TypeVar("Test", bound=Callable[..., Any])
 
-    Warnings are errors, unless a test catches them.
+
+def on_thread(reason: str) -> Callable[[Test], Test]:
+    """Run a test with a loop in a thread of its own, whatever the environment says.
+
+    :param reason: what the test does that needs a loop which runs by itself
     """
+
+    def mark(test: Test) -> Test:
+        test.needs_thread = reason  # type: ignore[attr-defined]
+        return test
+
+    return mark
+
+
+class ChoosingTestCase(unittest.TestCase):
+    """A test case that runs all but its tests about threads where the environment says."""
 
     #: Why the tests of a class are about a loop that runs by itself, ``""`` if they are not.
     needs_thread = ""
 
     def setUp(self) -> None:
+        """Choose where the loop runs."""
+        super().setUp()
+        method = getattr(self, self._testMethodName)
+        if self.needs_thread or getattr(method, "needs_thread", ""):
+            self.enter_patch(mock.patch.dict(os.environ, ASGITEST_PORTAL="thread"))
+
+    def enter_patch(self, patch: Any) -> None:
+        """Have a patch in force until the test ends.
+
+        :param patch: what ``mock.patch`` and its like return
+        """
+        patch.start()
+        self.addCleanup(patch.stop)
+
+
+class CleanTestCase(ChoosingTestCase):
+    """A test case that fails when a test leaves a thread, an open file or a tracer behind.
+
+    Warnings are errors, unless a test catches them.
+    """
+
+    def setUp(self) -> None:
         """Note what there is; checked last of all cleanups."""
         super().setUp()
-        if self.needs_thread:
-            self.use_thread(self.needs_thread)
         catcher = warnings.catch_warnings()
         catcher.__enter__()
         self.addCleanup(catcher.__exit__, None, None, None)
@@ -79,6 +116,7 @@ class CleanTestCase(unittest.TestCase):
         Likewise if what traces the test's thread is something else, or nothing: without a word, no
         line of the tests that follow would be measured.
         """
+        end_abandoned_loops()
         left = running_threads() - self._threads_before
         self.assertEqual(set(), left, "threads were left behind")
         if open_files() - self._files_before:
@@ -89,18 +127,7 @@ class CleanTestCase(unittest.TestCase):
 
     def hurry(self) -> None:
         """Let what is known not to come be waited for a short time only, until the test ends."""
-        patch = mock.patch.object(Portal, "grace", 0.15)
-        patch.start()
-        self.addCleanup(patch.stop)
-
-    def use_thread(self, reason: str) -> None:
-        """Test with a loop in a thread of its own, whatever the environment says.
-
-        :param reason: what the test does that needs a loop which runs by itself
-        """
-        patch = mock.patch.dict(os.environ, ASGITEST_PORTAL="thread")
-        patch.start()
-        self.addCleanup(patch.stop)
+        self.enter_patch(mock.patch.object(Portal, "grace", 0.15))
 
     def enter_client(self, app: Any, **options: Any) -> TestClient:
         """Return a client that is entered, and left at the end of the test.
@@ -122,6 +149,13 @@ class CleanTestCase(unittest.TestCase):
         client = TestClient(app, **options)
         self.addCleanup(client.close)
         return client
+
+
+def end_abandoned_loops() -> None:
+    """End the inline loops that were given up, which the next inline client would do else."""
+    for portal in list(_inline_portal._open):
+        if not portal.usable:
+            portal.join(10)
 
 
 _TIME = re.compile(

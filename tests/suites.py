@@ -7,22 +7,17 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import unittest
 
 import asgitest
 
+from .base import ChoosingTestCase
+
 # anyio 3 imports a name that trio 0.22, of the same time, warns of.
 WARNINGS = ("-W", "error", "-W", "ignore:trio.MultiError is deprecated")
-#: Whether this is the run on the one backend of several that needs no choice.
-IS_FIRST_RUN = (os.environ.get("ASGITEST_BACKEND") or "asyncio") == "asyncio"
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(asgitest.__file__)))
 
 
-#: Of a class whose tests have a backend of their own, or none: they run once, not once per backend.
-once = unittest.skipUnless(IS_FIRST_RUN, "the backend makes no difference")
-
-
-class SuiteTestCase(unittest.TestCase):
+class SuiteTestCase(ChoosingTestCase):
     """A test case with a directory for a suite.
 
     :ivar directory: its path

@@ -19,7 +19,7 @@ from asgitest import (
     ProtocolError,
     RequestDeadlineExceeded,
 )
-from tests.base import CleanTestCase
+from tests.base import CleanTestCase, on_thread
 
 URL = "http://api.test"
 
@@ -342,6 +342,7 @@ class BlockTest(AdapterTestCase):
         self.assertEqual(1, len({session.get(URL).text for _ in range(3)}))
         self.assertEqual(["/", "/", "/"], app.events)
 
+    @on_thread("the test is about the loop's own thread")
     def test_closing_the_session_ends_the_loop(self) -> None:
         """A session that is closed closes the adapter; no thread is left."""
         before = set(threading.enumerate())

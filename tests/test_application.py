@@ -26,7 +26,7 @@ from asgitest import (
 from asgitest._adapter import run_application
 from asgitest._application import LIFESPAN_MODES, RunningApplication, check_lifespan_mode
 from asgitest._options import ClientOptions
-from tests.base import CleanTestCase, running_threads
+from tests.base import CleanTestCase, end_abandoned_loops, on_thread, running_threads
 
 BACKEND = os.environ.get("ASGITEST_BACKEND", "asyncio")
 STARTED = {"type": "lifespan.startup.complete"}
@@ -55,6 +55,8 @@ class Application:
                 action()
                 await anyio.lowlevel.checkpoint()
                 await anyio.lowlevel.checkpoint()
+            elif scope["path"] == "/deaf":
+                await self.be_deaf()
             number = str(scope["state"].get("number"))
             await send({"type": "http.response.start", "status": 200})
             await send({"type": "http.response.body", "body": number.encode()})
@@ -63,6 +65,12 @@ class Application:
             await send({"type": "websocket.accept"})
             while (await receive())["type"] != "websocket.disconnect":
                 pass
+
+    async def be_deaf(self) -> None:
+        """Swallow every cancellation."""
+        while not self.release.is_set():
+            with contextlib.suppress(BaseException):
+                await anyio.sleep_forever()
 
     async def lifespan(self, scope: Any, receive: Any, send: Any) -> None:
         """Count, and leave the number in the state."""
@@ -80,20 +88,30 @@ class Application:
 
 @contextlib.contextmanager
 def released(app: Application) -> Iterator[None]:
-    """Release a blocked loop in the end, and wait until its abandoned thread has ended."""
+    """Release an abandoned loop in the end, and wait until it has ended."""
     before = running_threads()
     try:
         yield
     finally:
         app.release.set()
+        end_abandoned_loops()
         for thread in running_threads() - before:
             thread.join(10)
 
 
-class BlockedLoopTest(CleanTestCase):
-    """A loop that is blocked is abandoned, and the application starts anew on another."""
+class AbandonedLoopTest(CleanTestCase):
+    """A loop that cannot be used any more is abandoned; the application starts anew on another."""
 
-    needs_thread = "the test waits for the application without the client"
+    @on_thread("an inline loop does not stay blocked")
+    def test_blocked_loop(self) -> None:
+        """A loop that is blocked is one of those."""
+        self.hurry()
+        app = Application()
+        with released(app):
+            with TestClient(app) as client:
+                with self.assertRaisesRegex(DeadlineExceeded, "was abandoned"):
+                    client.get("/block", timeout=0.1)
+                self.assertEqual("2", client.get("/").text)
 
     def test_next_request(self) -> None:
         """The next request runs on a new loop, with a lifespan of its own and a new state."""
@@ -103,7 +121,7 @@ class BlockedLoopTest(CleanTestCase):
             with TestClient(app) as client:
                 self.assertEqual("1", client.get("/").text)
                 with self.assertRaisesRegex(DeadlineExceeded, "was abandoned"):
-                    client.get("/block", timeout=0.1)
+                    client.get("/deaf", timeout=0.1)
                 self.assertEqual("2", client.get("/").text)
                 self.assertEqual({"number": 2}, client.state)
                 self.assertEqual("2", client.new_client().get("/").text)
@@ -118,7 +136,7 @@ class BlockedLoopTest(CleanTestCase):
         with released(app):
             client = TestClient(app)
             with self.assertRaisesRegex(DeadlineExceeded, "was abandoned"):
-                client.get("/block", timeout=0.1)
+                client.get("/deaf", timeout=0.1)
             self.assertEqual("None", client.get("/").text)
             client.close()
         self.assertEqual(0, app.started)
@@ -130,7 +148,7 @@ class BlockedLoopTest(CleanTestCase):
         with released(app):
             with TestClient(app) as client:
                 with self.assertRaises(DeadlineExceeded):
-                    client.get("/block", timeout=0.1)
+                    client.get("/deaf", timeout=0.1)
                 for number in (2, 3):
                     with self.assertRaisesRegex(LifespanError, f"refusal {number}"):
                         client.get("/")
@@ -144,7 +162,7 @@ class BlockedLoopTest(CleanTestCase):
         with released(app):
             with TestClient(app) as client:
                 with self.assertRaises(DeadlineExceeded):
-                    client.get("/block", timeout=0.1)
+                    client.get("/deaf", timeout=0.1)
         self.assertEqual((1, 0), (app.started, app.stopped))
 
     def test_session_on_the_abandoned_loop(self) -> None:
@@ -155,7 +173,7 @@ class BlockedLoopTest(CleanTestCase):
             with TestClient(app) as client:
                 with client.websocket_connect("/") as session:
                     with self.assertRaises(DeadlineExceeded):
-                        client.get("/block", timeout=0.1)
+                        client.get("/deaf", timeout=0.1)
                     with self.assertRaisesRegex(ASGITestError, "was abandoned"):
                         session.receive_text()
                 self.assertEqual("2", client.get("/").text)
@@ -171,7 +189,7 @@ class BlockedLoopTest(CleanTestCase):
 
             def test_1_blocked(self) -> None:
                 """Block."""
-                self.client.get("/block")
+                self.client.get("/deaf")
 
             def test_2_fine(self) -> None:
                 """Answer."""
@@ -223,6 +241,7 @@ class DeadLoopTest(CleanTestCase):
                 client.get("/exit")
         self.assertEqual((1, 0), (app.started, app.stopped))
 
+    @on_thread("threads of the test use one client")
     def test_websocket_that_waits(self) -> None:
         """A WebSocket that waits when another call ends the loop is told as well."""
         app = self.application()
@@ -250,6 +269,7 @@ class DeadLoopTest(CleanTestCase):
 class SharingTest(CleanTestCase):
     """What clients of one running application share."""
 
+    @on_thread("threads of the test use one client")
     def test_first_use_by_several_threads(self) -> None:
         """Threads that use a new client at once start one loop."""
         app = Application()

@@ -19,6 +19,7 @@ import anyio.to_thread
 from asgitest import ASGIAssertions, ASGITestCase, ASGITestMixin, TestClient, WebSocketDisconnect
 from asgitest import _stepwise as stepwise
 
+from .base import on_thread
 from .test_case import CaseTestCase, Recorder, loop_name, run_case
 
 value: contextvars.ContextVar[str] = contextvars.ContextVar("value")
@@ -114,9 +115,9 @@ class FixtureTest(CaseTestCase):
         )
         self.assertEqual(["left", "async cleanup", "cleanup"], Ordered.notes[6:])
 
+    @on_thread("the loop's thread is another one than the test's")
     def test_one_task(self) -> None:
         """All asynchronous parts of a test run in one task of the application's loop."""
-        self.use_thread("the loop's thread is another one than the test's")
 
         class OneTask(Case):
             async def asyncSetUp(self) -> None:
@@ -543,9 +544,9 @@ class DeadlineTest(CaseTestCase):
         self.assertIn("0.2 s passed while waiting for the application to answer", texts[0])
         self.assertIn("0.2 s passed while waiting for a message from the application", texts[1])
 
+    @on_thread("a blocked loop has its thread abandoned")
     def test_blocked_loop(self) -> None:
         """A test that blocks the loop fails, and the next one has a new loop."""
-        self.use_thread("a blocked loop has its thread abandoned")
         released = threading.Event()
         self.addCleanup(released.set)
 
@@ -1019,9 +1020,9 @@ class WebSocketTest(CaseTestCase):
 class MixedBaseTest(CaseTestCase):
     """Classes that have another base as well."""
 
+    @on_thread("the calls are made where another loop runs")
     def test_isolated_asyncio_test_case(self) -> None:
         """unittest's asynchronous test case keeps its methods and its loop."""
-        self.use_thread("the calls are made where another loop runs")
         notes: list[Any] = []
 
         class Mixed(ASGITestMixin, ASGIAssertions, unittest.IsolatedAsyncioTestCase):
@@ -1044,9 +1045,9 @@ class MixedBaseTest(CaseTestCase):
         here = threading.current_thread()
         self.assertEqual([("test", here), ("cleanup", here)], notes)
 
+    @on_thread("the calls are made where another loop runs")
     def test_case_on_isolated_asyncio_test_case(self) -> None:
         """A test case that has it as a base, too, keeps its methods."""
-        self.use_thread("the calls are made where another loop runs")
         notes: list[Any] = []
 
         class Mixed(Case, unittest.IsolatedAsyncioTestCase):

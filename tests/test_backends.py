@@ -14,7 +14,7 @@ from unittest import mock
 
 from asgitest import ASGITestCase, on_backends
 
-from .suites import SuiteTestCase, once
+from .suites import SuiteTestCase
 from .test_case import CaseTestCase, loop_name, respond
 
 SUITE = """
@@ -308,7 +308,6 @@ class MethodTest(BackendsTestCase):
             on_backends("curio")
 
 
-@once
 class RunnerTest(SuiteTestCase):
     """What runners show and find."""
 

@@ -19,7 +19,7 @@ import requests
 import urllib3
 
 from asgitest import ASGITestError, ClientDisconnected, ProtocolError, RequestDeadlineExceeded
-from tests.base import CleanTestCase
+from tests.base import CleanTestCase, on_thread
 
 MIB = 1024 * 1024
 #: Bytes that make one event of a file.
@@ -471,9 +471,9 @@ class OnDemandTest(CleanTestCase):
 
         self.assertEqual(b"inner", client.post("/outer", data=body()).content)
 
+    @on_thread("threads of the test use one client")
     def test_uploads_of_two_threads(self) -> None:
         """Uploads of two threads advance at the same time; each in its own thread."""
-        self.use_thread("threads of the test use one client")
         both = threading.Barrier(2)
         threads: list[tuple[int, int]] = []
 

@@ -25,7 +25,7 @@ from asgitest import (
     RequestDeadlineExceeded,
     TestClient,
 )
-from tests.base import CleanTestCase, running_threads
+from tests.base import CleanTestCase, on_thread, running_threads
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -217,9 +217,9 @@ class ConstructorTest(CleanTestCase):
         with self.assertRaisesRegex(TypeError, "colour"):
             TestClient(hello, colour="red")  # type: ignore[call-arg]
 
+    @on_thread("an inline client has no thread at all")
     def test_starts_nothing(self) -> None:
         """Building a client starts no thread; the first use does."""
-        self.use_thread("an inline client has no thread at all")
         before = running_threads()
         client = self.new_client(hello)
 
@@ -470,9 +470,9 @@ class AttributesTest(CleanTestCase):
 
         self.assertEqual(str(thread), client.get("/").text)
 
+    @on_thread("the test waits for the application without the client")
     def test_portal_starts_tasks(self) -> None:
         """The portal starts tasks, which may be cancelled."""
-        self.use_thread("the test waits for the application without the client")
         client = self.new_client(hello)
         started = threading.Event()
         ended = threading.Event()
@@ -1046,9 +1046,9 @@ class TimeoutTest(CleanTestCase):
             with self.subTest(kind=kind), self.assertRaises(kind):
                 client.get("/")
 
+    @on_thread("threads of the test use one client")
     def test_none_means_no_deadline(self) -> None:
         """An explicit None takes the deadline away, in request() as in send()."""
-        self.use_thread("threads of the test use one client")
         waiting = Waiting()
         client = self.new_client(waiting, timeout=0.2)
         prepared = client.prepare_request(requests.Request("GET", "/"))
@@ -1074,9 +1074,9 @@ class TimeoutTest(CleanTestCase):
         with self.assertRaises(RequestDeadlineExceeded):
             client.send(client.prepare_request(requests.Request("GET", "/")))
 
+    @on_thread("threads of the test use one client")
     def test_of_a_prepared_request_that_is_redirected(self) -> None:
         """A prepared request has the client's deadline after a redirect, too."""
-        self.use_thread("threads of the test use one client")
         waiting = Waiting()
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -1249,9 +1249,9 @@ class NewClientTest(CleanTestCase):
 
         self.assertEqual(client.get("/").text, grandchild.get("/").text)
 
+    @on_thread("threads of the test use one client")
     def test_usable_at_the_same_time(self) -> None:
         """A request of one client can end while that of another waits."""
-        self.use_thread("threads of the test use one client")
         waiting = Waiting()
 
         async def application(scope: Any, receive: Any, send: Any) -> None:

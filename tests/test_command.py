@@ -17,7 +17,7 @@ from unittest import mock
 
 from asgitest import _command, _process
 
-from .suites import SuiteTestCase, once
+from .suites import SuiteTestCase
 
 SUITE = """
     import os
@@ -47,7 +47,6 @@ SUITE = """
 """
 
 
-@once
 class CommandTest(SuiteTestCase):
     """The command, in processes of its own."""
 

@@ -37,7 +37,7 @@ from asgitest import (
 from asgitest._debugger import is_debugging
 from asgitest._inline_portal import end_forgotten
 
-from .base import CleanTestCase
+from .base import CleanTestCase, on_thread
 
 ON_TRIO = os.environ.get("ASGITEST_BACKEND") == "trio"
 #: A deadline that is meant to pass.
@@ -400,6 +400,7 @@ class WaitTest(DeadlineTestCase):
         with client:
             self.assert_works(client)
 
+    @on_thread("a blocked loop has its thread abandoned")
     def test_blocked_loop(self) -> None:
         """A blocked loop is shown with the stack of its thread, which is abandoned."""
         self.hurry()
@@ -616,46 +617,46 @@ class SourceTest(DeadlineTestCase):
             self.assert_short(lambda: session.get("http://api.test/sleep"))
             self.assert_short(lambda: session.get("http://api.test/sleep", timeout=0.3), 0.3)
 
+    @on_thread("threads of the test use one client")
     def test_none_for_call(self) -> None:
         """An explicit None for a request is no deadline."""
-        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         with self.released_late(client):
             self.assertEqual("ok", client.get("/wait", timeout=None).text)
 
+    @on_thread("threads of the test use one client")
     def test_none_for_prepared_request(self) -> None:
         """An explicit None for a prepared request is no deadline."""
-        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         prepared = client.prepare_request(requests.Request("GET", "/wait"))
         with self.released_late(client):
             self.assertEqual("ok", client.send(prepared, timeout=None).text)
 
+    @on_thread("threads of the test use one client")
     def test_none_for_receive(self) -> None:
         """An explicit None for a receive is no deadline."""
-        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         with self.released_late(client), client.websocket_connect("/send_later") as websocket:
             self.assertEqual("at last", websocket.receive_text(timeout=None))
 
+    @on_thread("threads of the test use one client")
     def test_none_for_websocket(self) -> None:
         """An explicit None for a WebSocket is no deadline for its messages."""
-        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=SHORT)
         connect = client.websocket_connect("/send_later", timeout=None)
         with self.released_late(client), connect as websocket:
             self.assertEqual("at last", websocket.receive_text())
 
+    @on_thread("threads of the test use one client")
     def test_none_for_client(self) -> None:
         """None for the client is no deadline."""
-        self.use_thread("threads of the test use one client")
         client = self.enter_client(self.app, timeout=None)
         with self.released_late(client):
             self.assertEqual("ok", client.get("/wait").text)
 
+    @on_thread("threads of the test use one client")
     def test_none_in_environment(self) -> None:
         """The word none in the environment is no deadline."""
-        self.use_thread("threads of the test use one client")
         with mock.patch.dict(os.environ, ASGITEST_TIMEOUT="none"):
             client = self.enter_client(self.app)
         with self.released_late(client):
@@ -696,9 +697,9 @@ class TextTest(DeadlineTestCase):
             r".*received websocket.receive text='hello'.*sent websocket.send text='hello'",
         )
 
+    @on_thread("a blocked loop has its thread abandoned")
     def test_back_pressure(self) -> None:
         """The text says so if the application waits for the client to read."""
-        self.use_thread("a blocked loop has its thread abandoned")
         self.hurry()
         response = self.client.get("/flood", stream=True)
         self.client.call(anyio.wait_all_tasks_blocked)
@@ -948,7 +949,6 @@ class FrameworkTest(DeadlineTestCase):
 
     def test_fastapi(self) -> None:
         """A plain path operation of FastAPI's, a dependency and a background task are shown."""
-        self.hurry()
         app = fastapi_app()
         for path, comment in (
             ("/endpoint", "blocking path operation"),
@@ -1079,7 +1079,6 @@ class QuietTest(DeadlineTestCase):
 
     def test_stderr(self) -> None:
         """Neither the application nor its loop is heard of on stderr, when all is over."""
-        self.hurry()
         console = io.StringIO()
         with mock.patch("sys.stderr", console):
             with TestClient(self.app, timeout=SHORT) as client:

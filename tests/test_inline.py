@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import io
 import os
 import pdb
@@ -13,10 +14,11 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import unittest
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import asynccontextmanager, redirect_stderr
+from contextlib import asynccontextmanager, redirect_stderr, suppress
 from typing import Any
 from unittest import mock
 
@@ -24,6 +26,8 @@ import anyio
 import anyio.to_thread
 
 from asgitest import ASGITestError, DeadlineExceeded, TestClient
+from asgitest._backend import loop_in_this_thread
+from asgitest._portal import Portal
 from tests.base import CleanTestCase
 
 BACKEND = os.environ.get("ASGITEST_BACKEND") or "asyncio"
@@ -40,6 +44,8 @@ class App:
         self.steps: list[str] = []
         self.database: Any = None
         self.client: Any = None
+        self.signal = signal.SIGINT
+        self.is_released = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a lifespan, a WebSocket or a request."""
@@ -146,10 +152,20 @@ class App:
             self.steps.append("swallowed")
 
     async def press_in_a_wait(self) -> None:
-        """Press Ctrl-C while everything waits."""
-        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        """Press Ctrl-C, or have another signal come, while everything waits."""
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), self.signal))
         timer.start()
         await anyio.sleep_forever()
+
+    async def swallow_for_ever(self) -> None:
+        """Press Ctrl-C when cancelled, and swallow whatever comes, until released."""
+        try:
+            await anyio.sleep_forever()
+        except BaseException:
+            threading.Timer(0.05, os.kill, (os.getpid(), self.signal)).start()
+            while not self.is_released:
+                with suppress(BaseException):
+                    await anyio.sleep(0.001)
 
     async def leave(self) -> None:
         """End the interpreter in a task of the application's."""
@@ -208,6 +224,12 @@ class PlaceTest(InlineTestCase):
         self.assertNotIn(threading.current_thread().name, names)
         if not ON_TRIO:
             self.assertEqual(1, len(names))
+
+    @unittest.skipIf(ON_TRIO, "the workers of trio are daemons always")
+    def test_worker_thread_at_the_end(self) -> None:
+        """A worker thread keeps the interpreter from ending, as the thread of the test does."""
+        worker = self.client.call(anyio.to_thread.run_sync, threading.current_thread)
+        self.assertEqual(threading.current_thread().daemon, worker.daemon)
 
     def test_context(self) -> None:
         """The application runs in a copy of the caller's context."""
@@ -351,6 +373,37 @@ class RefusalTest(InlineTestCase):
         with self.assertRaisesRegex(ASGITestError, "where an event loop of asyncio runs"):
             asyncio.run(use())
 
+    @unittest.skipIf(ON_TRIO, "a thread has one run of trio")
+    def test_running_loop_of_trio(self) -> None:
+        """A call where trio runs is refused as well."""
+
+        async def use() -> None:
+            self.client.get("/")
+
+        with self.assertRaisesRegex(ASGITestError, "where an event loop of trio runs"):
+            anyio.run(use, backend="trio")
+
+    @unittest.skipUnless(ON_TRIO, "a loop of asyncio leaves the thread to others")
+    def test_run_of_the_test(self) -> None:
+        """While a client is open, the test has no run of trio in this thread."""
+        with self.assertRaisesRegex(RuntimeError, "Attempted to call run"):
+            anyio.run(_seven, backend="trio")
+        self.client.close()
+        self.assertEqual(7, anyio.run(_seven, backend="trio"))
+
+    def test_half_imported_trio(self) -> None:
+        """A thread makes calls while another one is importing trio."""
+        with mock.patch.dict(sys.modules, {"trio.lowlevel": types.ModuleType("trio.lowlevel")}):
+            self.assertEqual("", loop_in_this_thread())
+
+    def test_generators_of_the_test(self) -> None:
+        """Between two calls, and after them all, a test's async generators are its own matter."""
+        hooks = (None, None)
+        self.client.get("/")
+        self.assertEqual(hooks, tuple(sys.get_asyncgen_hooks()))
+        self.client.close()
+        self.assertEqual(hooks, tuple(sys.get_asyncgen_hooks()))
+
     def test_loop_of_its_own(self) -> None:
         """Between two calls the thread can run another loop of asyncio."""
         self.assertEqual(7, asyncio.run(_seven()))
@@ -391,6 +444,32 @@ class SeveralTest(InlineTestCase):
         """Clients that share a run of trio cannot have different options."""
         with self.assertRaisesRegex(ASGITestError, "share one run in a thread"):
             self.inline_client(backend_options={"restrict_keyboard_interrupt_to_checkpoints": True})
+
+    def test_never_closed(self) -> None:
+        """A client that nobody closes disturbs no other, and the next one ends its loop."""
+        forgotten = TestClient(self.app, backend=BACKEND, portal="inline")
+        forgotten.__enter__()
+        portal = forgotten.portal
+        portal.start_task_soon(anyio.sleep_forever)
+        forgotten.call(anyio.sleep, 0)
+        self.assertEqual("ok", self.client.get("/").text)
+        del forgotten
+        gc.collect()
+        self.assertFalse(portal.has_ended)
+        self.assertEqual("ok", self.client.get("/").text)
+        self.assertEqual("ok", self.inline_client().get("/").text)
+        self.assertTrue(portal.has_ended)
+
+    @unittest.skipUnless(ON_TRIO, "loops of asyncio are not shared")
+    def test_run_that_breaks(self) -> None:
+        """Should trio itself fail, each client of the run is told once, and has a new one then."""
+        other = self.inline_client()
+        with self.assertRaisesRegex(ASGITestError, "TrioInternalError"):
+            self.client.call(_break_trio)
+        with self.assertRaisesRegex(ASGITestError, "TrioInternalError"):
+            other.get("/")
+        for client in (self.client, other):
+            self.assertEqual("ok", client.get("/").text)
 
     def test_missing_backend(self) -> None:
         """A backend that does not exist is an ImportError."""
@@ -435,6 +514,14 @@ class DeadlineTest(InlineTestCase):
             self.assertRaises(DeadlineExceeded, self.in_thread, use)
         self.assertIn("time.sleep(4 * SHORT)", output.getvalue())
 
+    def test_block_that_ends(self) -> None:
+        """A synchronous call that ends by itself, but late, is not broken off; the call is late."""
+        with mock.patch.object(Portal, "grace", 30):
+            with self.assertRaises(DeadlineExceeded) as caught:
+                self.client.get("/block_briefly", timeout=SHORT)
+        self.assertNotIn("blocked", str(caught.exception))
+        self.assertEqual("ok", self.client.get("/").text)
+
     def test_taken_timer(self) -> None:
         """A timer that belongs to somebody else is left alone."""
         called: list[int] = []
@@ -469,6 +556,42 @@ class InterruptTest(InlineTestCase):
         """It ends a wait."""
         with self.assertRaises(KeyboardInterrupt):
             self.client.get("/press_in_a_wait", timeout=None)
+
+    @unittest.skipIf(BACKEND == "uvloop", "uvloop prints what the handlers of signals raise")
+    def test_handler_of_somebody_else(self) -> None:
+        """What the handler of another signal raises comes out as itself, a TimeoutError too."""
+
+        def handle(number: int, frame: Any) -> None:
+            raise TimeoutError("the suite's own limit")
+
+        before = signal.signal(signal.SIGUSR1, handle)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        self.app.signal = signal.SIGUSR1
+        with self.assertRaisesRegex(TimeoutError, "the suite's own limit") as caught:
+            self.client.get("/press_in_a_wait", timeout=None)
+        self.assertNotIsInstance(caught.exception, DeadlineExceeded)
+        self.assertEqual("ok", self.client.get("/").text)
+
+    def test_other_handler_of_ctrl_c(self) -> None:
+        """A KeyboardInterrupt of somebody else's handler is not taken for the application's."""
+        self.client.close()
+
+        def handle(number: int, frame: Any) -> None:
+            raise KeyboardInterrupt("of the suite")
+
+        before = signal.signal(signal.SIGINT, handle)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        with self.assertRaisesRegex(KeyboardInterrupt, "of the suite"):
+            self.client.get("/press_in_a_wait", timeout=None)
+        self.assertIs(handle, signal.getsignal(signal.SIGINT))
+
+    def test_while_the_client_is_closed(self) -> None:
+        """It ends the end of a client whose tasks do not end."""
+        self.client.portal.start_task_soon(self.app.swallow_for_ever)
+        self.client.call(anyio.sleep, 0)
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.close()
+        self.app.is_released = True
 
     def test_between_calls(self) -> None:
         """Between two calls it is a matter of the test alone."""
@@ -521,5 +644,16 @@ class ExitTest(unittest.TestCase):
 
 
 async def _seven() -> int:
-    await asyncio.sleep(0)
+    await anyio.sleep(0)
     return 7
+
+
+async def _break_trio() -> None:
+    import trio
+
+    def abort(raise_cancel: Any) -> Any:
+        raise LookupError
+
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await trio.lowlevel.wait_task_rescheduled(abort)

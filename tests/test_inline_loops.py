@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 import unittest
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -163,29 +162,6 @@ class AsyncioTest(LoopTestCase):
         self.do = stop
         with self.assertRaisesRegex(ASGITestError, "the application stopped the event loop"):
             client.get("/")
-        self.do = anyio.lowlevel.checkpoint
-        self.assertEqual("ok", client.get("/").text)
-
-    @unittest.skipUnless(HAS_ALARM, "without a timer nothing can be broken off")
-    def test_block_that_ends_in_an_exit(self) -> None:
-        """A task that answers the end of its block with SystemExit fails the call, and no more."""
-        self.hurry()
-
-        async def block() -> None:
-            try:
-                time.sleep(30)
-            except BaseException:
-                sys.exit(3)
-
-        async def start() -> None:
-            self.task = asyncio.ensure_future(block())
-            await anyio.sleep_forever()
-
-        client = self.inline_client()
-        self.do = start
-        with self.assertRaises(ASGITestError):
-            client.get("/", timeout=0.1)
-        self.assertIsInstance(self.task.exception(), SystemExit)
         self.do = anyio.lowlevel.checkpoint
         self.assertEqual("ok", client.get("/").text)
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import asgitest
 
+from .base import ChoosingTestCase, on_thread
 from .suites import unmeasured_environment
 
 #: Seconds after which a process counts as hung. It is never waited for unless a test fails.
@@ -188,7 +189,7 @@ class Lines:
         return "".join(lines)
 
 
-class ProgramTestCase(unittest.TestCase):
+class ProgramTestCase(ChoosingTestCase):
     """A test case that runs programs."""
 
     def run_program(self, source: str, *arguments: str, **options: Any) -> Program:
@@ -268,6 +269,7 @@ class InterruptTest(ProgramTestCase):
             """
         )
 
+    @on_thread("the worker threads of an inline loop of asyncio are no daemons")
     def test_worker_thread(self) -> None:
         """A request that blocks a worker thread is broken off."""
         self.assert_interrupted(
@@ -459,10 +461,22 @@ class TestRunnerTest(ProgramTestCase):
 
     def test_unittest(self) -> None:
         """unittest stops at once, whether the application hangs, blocks its loop or is deaf."""
+        self.assert_suites_interrupted("hang", "block", "deaf")
+
+    @on_thread("the worker threads of an inline loop of asyncio are no daemons")
+    def test_unittest_with_blocked_worker_thread(self) -> None:
+        """unittest stops at once if a worker thread is blocked."""
+        self.assert_suites_interrupted("thread")
+
+    def assert_suites_interrupted(self, *paths: str) -> None:
+        """Check as :meth:`assert_interrupted` does, with suites.
+
+        :param paths: what each of them requests
+        """
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         programs = []
-        for path in ("hang", "block", "deaf", "thread"):
+        for path in paths:
             source = PRELUDE + textwrap.dedent(self.SUITE.format(path=path))
             Path(folder.name, f"{path}_suite.py").write_text(source)
             arguments = ("-m", "unittest", "-q", f"{path}_suite")
@@ -522,6 +536,7 @@ class ExitTest(ProgramTestCase):
             """
         )
 
+    @on_thread("the worker threads of an inline loop of asyncio are no daemons")
     def test_blocked_worker_thread(self) -> None:
         """A worker thread that is blocked for ever does not."""
         self.assert_ends(

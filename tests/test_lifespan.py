@@ -37,7 +37,7 @@ from asgitest import (
     ProtocolError,
     TestClient,
 )
-from tests.base import CleanTestCase, running_threads
+from tests.base import CleanTestCase, on_thread, running_threads
 
 Message = dict[str, Any]
 
@@ -971,9 +971,9 @@ class BlockTest(CleanTestCase):
         self.assertEqual(set(), running_threads() - before)
         client.close()
 
+    @on_thread("the loop ends by itself")
     def test_collected_client(self) -> None:
         """A client that nobody closed ends its loop when it is collected."""
-        self.use_thread("the loop ends by itself")
         app = WellBehaved()
         client = TestClient(app)
         client.get("/")
@@ -1174,6 +1174,7 @@ class LeftoverTest(CleanTestCase):
         self.assertEqual(["worker ended"], log)
 
     @unittest.skipIf(BACKEND == "trio", "trio's worker threads belong to all of its loops")
+    @on_thread("the test waits for the application without the client")
     def test_worker_thread(self) -> None:
         """A worker thread that runs on is reported by its name and where it stands."""
         self.hurry()

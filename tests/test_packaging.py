@@ -103,6 +103,13 @@ class EnvironmentsTest(unittest.TestCase):
                 f"{backend}: ASGITEST_BACKEND = {backend}", lines(self.tox["testenv"]["set_env"])
             )
 
+    def test_inline_portal(self) -> None:
+        """The tests run on the inline portal as well, on each backend."""
+        self.assertIn("inline: ASGITEST_PORTAL = inline", lines(self.tox["testenv"]["set_env"]))
+        environments = "\n".join(lines(self.tox["tox"]["env_list"]))
+        for backend in ("asyncio", "uvloop", "trio"):
+            self.assertRegex(environments, rf"{backend}\}}?-inline")
+
     def test_oldest_dependencies(self) -> None:
         """What the metadata allows at the least is what the environment ``oldest`` installs."""
         installed = self.tox["testenv:oldest"]["deps"]

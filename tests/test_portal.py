@@ -18,6 +18,7 @@ import types
 import unittest
 import warnings
 import weakref
+from asyncio import base_events
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
@@ -30,11 +31,10 @@ import sniffio
 
 from asgitest import ASGITestError, DeadlineExceeded, TestClient
 from asgitest._debugger import is_debugging
-from asgitest._inline_portal import end_forgotten
 from asgitest._stacks import await_chain, busy_threads, describe_chain, describe_thread
 from asgitest._thread_portal import ThreadPortal
 
-from .base import CleanTestCase
+from .base import INLINE, CleanTestCase, end_abandoned_loops, on_thread
 
 BACKEND = os.environ.get("ASGITEST_BACKEND") or "asyncio"
 ON_TRIO = BACKEND == "trio"
@@ -70,7 +70,7 @@ class PortalTestCase(CleanTestCase):
     def end_threads(self) -> None:
         """Release what blocks, and wait for the threads to end."""
         self.release.set()
-        end_forgotten()
+        end_abandoned_loops()
         for thread in threading.enumerate():
             if thread not in self._threads_before and thread.name.startswith(("asgitest", "AnyIO")):
                 thread.join(10)
@@ -131,8 +131,9 @@ class CallTest(PortalTestCase):
         self.assertEqual(3, self.client.portal.call(add, 1, 2))
 
     def test_plain_function(self) -> None:
-        """A plain function runs in the loop's thread."""
-        self.assertIsNot(threading.current_thread(), self.client.call(threading.current_thread))
+        """A plain function runs in the loop's thread, which is the test's own if it is inline."""
+        thread = self.client.call(threading.current_thread)
+        self.assertEqual(INLINE, thread is threading.current_thread())
 
     def test_backend(self) -> None:
         """The loop is the one that the environment names."""
@@ -320,9 +321,9 @@ class TaskTest(PortalTestCase):
             future.result(10)
         self.assertEqual(3, self.client.call(lambda: 3))
 
+    @on_thread("the test waits for the application without the client")
     def test_cancel(self) -> None:
         """Cancelling the future cancels the task, whose clean-up runs."""
-        self.use_thread("the test waits for the application without the client")
         begun, cleaned = threading.Event(), threading.Event()
 
         async def wait() -> None:
@@ -339,9 +340,9 @@ class TaskTest(PortalTestCase):
         with self.assertRaises(CancelledError):
             future.result(10)
 
+    @on_thread("the test waits for the application without the client")
     def test_runs_between_calls(self) -> None:
         """A task goes on while the test does something else."""
-        self.use_thread("the test waits for the application without the client")
         done = threading.Event()
 
         async def work() -> None:
@@ -694,18 +695,18 @@ class LifeTest(PortalTestCase):
         """All requests of a client share one loop, entered or not."""
         for make in (self.enter_client, self.new_client):
             client = make(hello)
-            name = client.portal.place
+            portal = client.portal
             client.get("/")
             client.get("/", stream=True).close()
-            self.assertEqual(name, client.portal.place)
+            self.assertIs(portal, client.portal)
 
     def test_close_and_use_again(self) -> None:
         """A client that was closed starts a new loop when it is used."""
         client = self.new_client(hello)
-        name = client.portal.place
+        portal = client.portal
         client.close()
         self.assertEqual("ok", client.get("/").text)
-        self.assertNotEqual(name, client.portal.place)
+        self.assertIsNot(portal, client.portal)
 
     def test_not_started(self) -> None:
         """What is posted to a loop that was not started is dropped."""
@@ -738,6 +739,7 @@ class LifeTest(PortalTestCase):
         client.close()
         self.assert_nothing_left()
 
+    @on_thread("the test is about the loop's own thread")
     def test_daemons(self) -> None:
         """Neither the loop's thread nor its worker threads keep the interpreter from ending."""
         client = self.new_client(hello)
@@ -745,6 +747,7 @@ class LifeTest(PortalTestCase):
         worker = client.call(anyio.to_thread.run_sync, threading.current_thread)
         self.assertTrue(worker.daemon)
 
+    @on_thread("the test is about the loop's own thread")
     def test_dropped_client(self) -> None:
         """A client that is dropped without being closed ends its thread when it is collected."""
         client = TestClient(hello)
@@ -757,6 +760,7 @@ class LifeTest(PortalTestCase):
         thread.join(10)
         self.assertFalse(thread.is_alive())
 
+    @on_thread("the test is about the loop's own thread")
     def test_dropped_client_in_with_block(self) -> None:
         """A client that is dropped although its lifespan runs ends its thread as well."""
         client = TestClient(WithLifespan(self.release))
@@ -767,6 +771,7 @@ class LifeTest(PortalTestCase):
         thread.join(10)
         self.assertFalse(thread.is_alive())
 
+    @on_thread("the test is about the loop's own thread")
     def test_client_dropped_by_its_application(self) -> None:
         """A client may be collected in the thread of its own loop."""
         clients = [TestClient(hello)]
@@ -824,6 +829,7 @@ class LifeTest(PortalTestCase):
             client.close()
             self.assertIs(before, asyncio.get_event_loop_policy())
 
+    @on_thread("the calls are made where another loop runs")
     def test_foreign_loop(self) -> None:
         """A client can be used where another loop runs, and does not take it for its own."""
 
@@ -861,12 +867,19 @@ class EndedLoopTest(PortalTestCase):
             self.client.get("/exit")
         self.assertIsInstance(caught.exception.__cause__, SystemExit)
 
+    @on_thread("threads of the test use one client")
     def test_every_waiting_call(self) -> None:
-        """Calls that wait in other threads are told as well, and futures."""
-        future = self.client.portal.start_task_soon(anyio.sleep_forever)
+        """Calls that wait in other threads are told as well."""
         other = self.in_thread(lambda: self.client.get("/wait"))
         self.assertTrue(self.app.begun.wait(10))
-        for ending in (lambda: self.client.get("/exit"), other.result, lambda: future.result(10)):
+        for ending in (lambda: self.client.get("/exit"), other.result):
+            with self.assertRaisesRegex(ASGITestError, r"SystemExit\(3\)"):
+                ending()
+
+    def test_future(self) -> None:
+        """Whoever holds a future is told as well."""
+        future = self.client.portal.start_task_soon(anyio.sleep_forever)
+        for ending in (lambda: self.client.get("/exit"), lambda: future.result(10)):
             with self.assertRaisesRegex(ASGITestError, r"SystemExit\(3\)"):
                 ending()
 
@@ -891,9 +904,8 @@ class EndedLoopTest(PortalTestCase):
     def test_nobody_waits(self) -> None:
         """If nobody waits when the loop ends, the next call is told; the one after it works."""
         self.client.get("/exit_later")
-        thread = self.client.call(threading.current_thread)
         self.release.set()
-        thread.join(10)
+        self.client.portal.join(10)
         with self.assertRaisesRegex(ASGITestError, r"SystemExit\(3\)"):
             self.client.get("/")
         self.assertEqual("2", self.client.get("/").text)
@@ -904,9 +916,8 @@ class EndedLoopTest(PortalTestCase):
         with self.assertRaisesRegex(ASGITestError, r"SystemExit\(3\)"):
             with client:
                 client.get("/exit_later")
-                thread = client.call(threading.current_thread)
                 self.release.set()
-                thread.join(10)
+                client.portal.join(10)
 
 
 class AbandonedLoopTest(PortalTestCase):
@@ -1049,7 +1060,8 @@ class LeftoverTest(PortalTestCase):
         with self.assertRaisesRegex(ASGITestError, "in blocks\n"):
             with client:
                 client.portal.start_task_soon(blocks)
-                self.assertTrue(begun.wait(10))
+                # An inline loop comes to it when the client is closed.
+                self.assertTrue(INLINE or begun.wait(10))
 
     @unittest.skipIf(ON_TRIO, "worker threads of trio belong to no loop")
     def test_thread(self) -> None:
@@ -1513,6 +1525,22 @@ class StacksTest(unittest.TestCase):
             worker.join(10)
             idle.join(10)
 
+    def test_thread_that_gives_its_result(self) -> None:
+        """A worker that gives its result to the loop has no work any more."""
+        release, begun = threading.Lock(), threading.Event()
+        release.acquire()
+        source = "def call_soon_threadsafe():\n    begun.set()\n    release.acquire()\n"
+        module: dict[str, Any] = {"begun": begun, "release": release}
+        exec(compile(source, str(base_events.__file__), "exec"), module)
+        thread = threading.Thread(target=module["call_soon_threadsafe"])
+        try:
+            thread.start()
+            self.assertTrue(begun.wait(10))
+            self.assertNotIn(thread, busy_threads([]))
+        finally:
+            release.release()
+            thread.join(10)
+
     def test_busy_thread_in_file_of_the_same_name(self) -> None:
         """A thread that works in a file of the application called queue.py is busy."""
         release, begun = threading.Event(), threading.Event()
@@ -1610,6 +1638,7 @@ class DebuggerTest(PortalTestCase):
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["path"] == "/debug":
                 pdb.Pdb(stdin=prompt, stdout=io.StringIO(), nosigint=True).set_trace()
+                await anyio.to_thread.run_sync(threading.current_thread)
             elif scope["path"] == "/hang":
                 await anyio.sleep_forever()
             await hello(scope, receive, send)
@@ -1621,7 +1650,8 @@ class DebuggerTest(PortalTestCase):
             return asked[-1]
 
         client = self.new_client(app, timeout=SHORT)
-        with mock.patch("asgitest._portal.is_debugging", watched):
+        who_asks = "asgitest._interruptions" if INLINE else "asgitest._portal"
+        with mock.patch(f"{who_asks}.is_debugging", watched):
             self.assertEqual("ok", client.get("/debug").text)
         self.assertEqual([True] * 3, asked[:3])
         with self.assertRaises(DeadlineExceeded):

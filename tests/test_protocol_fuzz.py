@@ -38,7 +38,6 @@ from tests.fuzz_messages import (
     messages,
 )
 from tests.protocol_case import snapshot
-from tests.suites import once
 
 WANTED = os.environ.get("ASGITEST_FUZZ")
 SETTINGS = settings(
@@ -406,7 +405,6 @@ class LifespanMachine(ProtocolMachine):
         assert isinstance(self.protocol.message, str)
 
 
-@once
 class FuzzTest(unittest.TestCase):
     """Random walks through the state machines."""
 

@@ -17,6 +17,7 @@ import anyio.to_thread
 from asgitest import ASGITestCase, DeadlineExceeded, LeftoverError, LifespanError, TestClient
 from asgitest._backend import notice_tasks
 
+from .base import INLINE, on_thread
 from .test_case import CaseTestCase, Recorder, respond, run_case
 
 BACKEND = os.environ.get("ASGITEST_BACKEND") or "asyncio"
@@ -359,7 +360,8 @@ class PortalScopeTest(ClassTestCase):
                 raise NotImplementedError
 
         error = LookupError("No such backend: trio")
-        with mock.patch("anyio.run", side_effect=error):
+        starting = "asgitest._inline_portal.InlinePortal._new_engine" if INLINE else "anyio.run"
+        with mock.patch(starting, side_effect=error):
             result = run_case(Missing)
 
         ((where, text),) = result.errors
@@ -575,6 +577,7 @@ class LeftoverTest(ClassTestCase):
         self.assertEqual(1, texts[0].count("which runs still"), texts)
         self.assertIn("in wait\n", texts[0])
 
+    @on_thread("on an inline loop such a task belongs to no client")
     def test_origin_of_trio_tasks(self) -> None:
         """On trio an instrument knows the line that created a task."""
 

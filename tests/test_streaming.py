@@ -33,7 +33,7 @@ from asgitest import (
     TestClient,
     _http_connection,
 )
-from tests.base import CleanTestCase
+from tests.base import CleanTestCase, on_thread
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup, ExceptionGroup
@@ -900,9 +900,9 @@ class CloseTest(StreamTestCase):
         self.assertEqual(["cleaned up"], log)
         self.assertEqual([ResourceWarning], [warning.category for warning in caught])
 
+    @on_thread("threads of the test use one client")
     def test_close_in_another_thread(self) -> None:
         """A response may be closed by another thread than the one that opened it."""
-        self.use_thread("threads of the test use one client")
         log: list[str] = []
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -1160,9 +1160,9 @@ class GeneratorsTest(StreamTestCase):
 class BackgroundTest(StreamTestCase):
     """Work after the last body message."""
 
+    @on_thread("the test waits for the application without the client")
     def test_close_waits_and_cancels_nothing(self) -> None:
         """After the whole response, close() waits for the application's own end."""
-        self.use_thread("the test waits for the application without the client")
         log: list[str] = []
         gates: list[Gate] = []
 

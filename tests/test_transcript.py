@@ -436,11 +436,8 @@ class ArchiveTest(TranscriptTestCase):
     def test_file_of_a_process(self) -> None:
         """ASGITEST_HAR has each process write its exchanges to a file of its own."""
         program = (
+            "from tests.test_transcript import app\n"
             "from asgitest import TestClient\n"
-            "async def app(scope, receive, send):\n"
-            "    assert scope['type'] == 'http'\n"
-            "    await send({'type': 'http.response.start', 'status': 200})\n"
-            "    await send({'type': 'http.response.body', 'body': b'ok'})\n"
             "for number in range(2):\n"
             "    with TestClient(app) as client:\n"
             "        client.get(f'/{number}')\n"

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..base import CleanTestCase
-from ..suites import IS_FIRST_RUN
 from .servers import CLIENT_PACKAGES, Server, missing_packages, running_servers
 
 _MISSING = missing_packages(CLIENT_PACKAGES)
@@ -32,8 +31,8 @@ from .observation import Observation, findings  # noqa: E402
 from .websocket_shapes import WebSocketShape  # noqa: E402
 
 _IS_LONG = os.environ.get("ASGITEST_DIFFERENTIAL") == "long"
-#: How many requests are generated, and how many conversations; the backends hardly differ.
-REQUESTS, CONVERSATIONS = (2000, 500) if _IS_LONG else (200, 50) if IS_FIRST_RUN else (40, 10)
+#: How many requests are generated, and how many WebSocket conversations.
+REQUESTS, CONVERSATIONS = (2000, 500) if _IS_LONG else (200, 50)
 
 _module = contextlib.ExitStack()
 _servers: dict[str, Server] = {}
