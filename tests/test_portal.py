@@ -718,6 +718,25 @@ class LifeTest(PortalTestCase):
         portal.stop(10)
         self.assertEqual(["after the start"], called)
 
+    def test_call_while_it_ends(self) -> None:
+        """A call that comes while the loop ends, and a task holds it up, is told so."""
+        self.use_thread("the loop ends while nobody waits for it")
+        client = TestClient(hello)
+        portal = client.portal
+        event = client.call(anyio.Event)
+
+        async def hold_up() -> None:
+            with anyio.CancelScope(shield=True):
+                await event.wait()
+
+        portal.start_task_soon(hold_up)
+        portal.post_stop()
+        self.hurry()
+        with self.assertRaisesRegex(ASGITestError, "its client was closed"):
+            portal.call(anyio.sleep_forever)
+        portal.post(event.set)
+        portal.join(10)
+
     def test_close_twice(self) -> None:
         """Closing a client again, or one that was not used, does nothing."""
         client = self.new_client(hello)
