@@ -36,14 +36,17 @@ class _HeldOpen:
             with self._scope:
                 async with self._manager as self._value:
                     self._entered.set()
-                    await self._leave.wait()
-                    if self._body_error is not None:
-                        raise self._body_error
+                    await self._end_of_body()
         except BaseException as error:
             self._own_error = error
         finally:
             self._entered.set()
             self._left.set()
+
+    async def _end_of_body(self) -> None:
+        await self._leave.wait()
+        if self._body_error is not None:
+            raise self._body_error
 
     async def enter(self) -> Any:
         await self._entered.wait()

@@ -25,7 +25,7 @@ def run(path: str, arguments: list[str]) -> int:
     if not result.wasSuccessful():
         return 1
     # From Python 3.12 on, unittest takes no tests for a failure.
-    return _NO_TESTS if sys.version_info >= (3, 12) and is_empty(result) else 0
+    return _NO_TESTS if is_empty(result) and sys.version_info >= (3, 12) else 0
 
 
 def describe(result: unittest.TestResult) -> str:

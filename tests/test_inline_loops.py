@@ -285,6 +285,20 @@ class SignalTest(LoopTestCase):
 class DebuggerTest(LoopTestCase):
     """A debugger at its prompt, in the application."""
 
+    def test_time_that_does_not_count(self) -> None:
+        """What blocks the loop for as long as somebody debugs is not broken off."""
+
+        async def block() -> None:
+            time.sleep(0.4)
+            for _ in range(10):
+                await anyio.lowlevel.checkpoint()
+
+        self.hurry()
+        self.do = block
+        client = self.inline_client()
+        with mock.patch("asgitest._interruptions.is_debugging", return_value=True):
+            self.assertEqual("ok", client.get("/", timeout=0.1).text)
+
     def test_time_at_the_prompt(self) -> None:
         """A deadline that passes at the prompt does not count, whichever thread the loop is in."""
 

@@ -718,9 +718,9 @@ class LifeTest(PortalTestCase):
         portal.stop(10)
         self.assertEqual(["after the start"], called)
 
+    @on_thread("the loop ends while nobody waits for it")
     def test_call_while_it_ends(self) -> None:
         """A call that comes while the loop ends, and a task holds it up, is told so."""
-        self.use_thread("the loop ends while nobody waits for it")
         client = TestClient(hello)
         portal = client.portal
         event = client.call(anyio.Event)
