@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from http.cookiejar import Cookie, DefaultCookiePolicy
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.cookies import MockRequest, MockResponse, RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
-from ._set_cookie import SetCookie, parse_cookie
+if TYPE_CHECKING:
+    from ._set_cookie import SetCookie
 
 # requests builds the header with a jar of its own, so that the policy of the client's has no say.
 _POLICY: Any = DefaultCookiePolicy()
@@ -66,6 +67,9 @@ def refused_cookies(url: str, lines: Iterable[str]) -> Iterator[str]:
     lines = list(lines)
     if not lines:
         return
+    # Only a failure asks; most clients are imported for tests that pass.
+    from ._set_cookie import parse_cookie
+
     taken = {cookie.name for cookie in _take(url, lines)}
     for cookie in map(parse_cookie, lines):
         if cookie.name not in taken and not cookie.is_deleted:

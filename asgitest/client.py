@@ -26,7 +26,6 @@ from ._portal import Portal
 from ._protocol._profiles import Profile
 from ._protocol._texts import shorten
 from ._recording import RecordingAdapter
-from ._redirects import describe_chain
 from ._request import HeaderPairs, header_pairs
 from ._session import InProcessSession
 from ._shown_exchanges import note_shown
@@ -343,6 +342,9 @@ class TestClient(InProcessSession):
         try:
             return super().send(request, **kwargs)
         except requests.TooManyRedirects as error:
+            # Only who is led in circles has to wait for it to be imported.
+            from ._redirects import describe_chain
+
             error.args = (describe_chain(error),)
             note_shown(error, error.response)
             raise

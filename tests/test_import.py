@@ -22,6 +22,8 @@ ON_DEMAND = frozenset(
         "asgitest._har",
         "asgitest._inline_portal",
         "asgitest._masking",
+        "asgitest._redirects",
+        "asgitest._set_cookie",
         "asgitest._transcript_text",
         "asgitest.assertions",
         "asgitest.case",
