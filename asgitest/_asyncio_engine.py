@@ -131,7 +131,8 @@ class AsyncioEngine:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def wake(self) -> None:
-        """Have :meth:`advance` look whether it is to go on; called in any thread."""
+        """Have :meth:`advance` return, whatever else there is to do; called in its thread."""
+        self._has_expired = True
         self.post(self._stop)
 
     def _answered(self) -> None:
@@ -139,7 +140,7 @@ class AsyncioEngine:
             # At once, for it costs a turn of the loop to stop it in the next one.
             self._stop()
         else:
-            self.wake()
+            self.post(self._stop)
 
     def _expire(self) -> None:
         self._has_expired = True

@@ -35,7 +35,7 @@ class Interruptible(Protocol):
         """Tell whether an exception may be raised where the loop stands."""
 
     def wake(self) -> None:
-        """Have who advances the loop look whether to go on."""
+        """Have who advances the loop return."""
 
 
 class Interruptions:
@@ -97,9 +97,10 @@ class Interruptions:
     def interrupt(self) -> None:
         """Break off what runs, or what waits, because of Ctrl-C."""
         self.pressed = True
+        # What is interrupted may swallow it, and go on for ever.
+        self._engine.wake()
         if self._engine.is_interruptible():
             raise KeyboardInterrupt
-        self._engine.wake()
 
     def is_ctrl_c(self) -> bool:
         """Tell whether a KeyboardInterrupt that leaves the loop is Ctrl-C, and not a task's own."""

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asgitest
 
-from .base import CleanTestCase, running_threads, without_times
+from .base import CleanTestCase, on_thread, running_threads, without_times
 
 with warnings.catch_warnings():
     # The programs import it, and its old versions warn while they are imported.
@@ -31,6 +31,9 @@ with warnings.catch_warnings():
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(asgitest.__file__).parent
 PAGES = sorted((ROOT / "docs").glob("*.rst"))
+
+#: Programs whose page tells of a loop in a thread, or that run another loop in the test's.
+ABOUT_THREADS = {"test_blocked.py", "test_jobs.py", "test_mixin.py"}
 
 #: What the README's example imports, and does not show.
 CHAT = """
@@ -426,6 +429,9 @@ def _add_tests() -> None:
 def _make_test(page: Path, number: int, block: Block) -> Callable[[PagesTest], None]:
     def test(self: PagesTest) -> None:
         self.run_block(page, number)
+
+    if block.caption in ABOUT_THREADS:
+        on_thread("the page tells of a loop in a thread of its own")(test)
 
     test.__name__ = f"test_{page.stem}_line_{block.line:03}"
     test.__qualname__ = f"PagesTest.{test.__name__}"

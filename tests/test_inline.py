@@ -157,6 +157,11 @@ class App:
         timer.start()
         await anyio.sleep_forever()
 
+    async def press_and_go_on(self) -> None:
+        """Press Ctrl-C, swallow what comes of it, and wait for ever."""
+        await self.press()
+        await anyio.sleep_forever()
+
     async def swallow_for_ever(self) -> None:
         """Press Ctrl-C when cancelled, and swallow whatever comes, until released."""
         try:
@@ -551,6 +556,13 @@ class InterruptTest(InlineTestCase):
         """It reaches the test at the first press, whatever the application does about it."""
         with self.assertRaises(KeyboardInterrupt):
             self.client.get("/press")
+
+    def test_swallowed(self) -> None:
+        """It ends the wait for an application that swallows it and goes on."""
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.get("/press_and_go_on", timeout=None)
+        self.assertIn("swallowed", self.app.steps)
+        self.assertEqual("ok", self.client.get("/").text)
 
     def test_in_a_wait(self) -> None:
         """It ends a wait."""
