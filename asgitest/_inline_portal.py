@@ -239,7 +239,7 @@ class InlinePortal(Portal):
     def _run_engine(self, answer: Answer, seconds: float | None) -> None:
         try:
             self._engine.advance(answer, seconds)
-        except LoopBlocked:
+        except LoopBlocked:  # pragma: no cover - seldom: it hits the loop's own code
             pass
         except BaseException as error:
             if not self._is_of_task(error):

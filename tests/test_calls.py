@@ -8,6 +8,7 @@ import anyio
 
 from asgitest._calls import Answer, Call, Wait
 from asgitest._future_calls import FutureCall
+from asgitest._started_tasks import PlainTasks
 from asgitest._thread_portal import ThreadPortal
 from asgitest.exceptions import DeadlineExceeded
 from tests.base import CleanTestCase
@@ -36,6 +37,23 @@ class AnswerTest(CleanTestCase):
     def test_no_value(self) -> None:
         """A wait that ends without a value says so."""
         self.assertFalse(Answer().wait(0.01))
+
+
+class PlainTasksTest(CleanTestCase):
+    """The tasks of calls on a loop of asyncio."""
+
+    def test_no_loop(self) -> None:
+        """Before the block and behind it there is no loop to start a task on."""
+        tasks = PlainTasks()
+
+        async def enter_and_leave() -> None:
+            async with tasks:
+                pass
+
+        for _ in range(2):
+            with self.assertRaisesRegex(RuntimeError, "the event loop has ended"):
+                tasks.start(Call(int, ()), "never")
+            anyio.run(enter_and_leave)
 
 
 class CallTest(CleanTestCase):

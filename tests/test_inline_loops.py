@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import pdb
@@ -170,6 +171,34 @@ class AsyncioTest(LoopTestCase):
             client.get("/")
         self.do = anyio.lowlevel.checkpoint
         self.assertEqual("ok", client.get("/").text)
+
+    def test_exit_beside_a_deaf_task(self) -> None:
+        """SystemExit is told of although another task holds the loop's end up."""
+        self.hurry()
+        event = asyncio.Event()
+
+        async def hold_up() -> None:
+            while not event.is_set():
+                with contextlib.suppress(BaseException):
+                    await event.wait()
+
+        async def leave() -> None:
+            sys.exit(3)
+
+        async def start() -> None:
+            self.tasks = [asyncio.ensure_future(hold_up()), asyncio.ensure_future(leave())]
+            await anyio.sleep_forever()
+
+        client = self.inline_client()
+        self.do = start
+        with self.assertRaisesRegex(ASGITestError, r"raised SystemExit\(3\)"):
+            client.get("/")
+        self.assertFalse(self.tasks[0].done())
+        event.set()
+        self.do = anyio.lowlevel.checkpoint
+        self.assertEqual("ok", client.get("/").text)
+        self.assertTrue(self.tasks[0].done())
+        self.assertIsInstance(self.tasks[1].exception(), SystemExit)
 
     def test_exit_at_the_end(self) -> None:
         """A task that answers its cancellation with SystemExit does not keep the loop."""

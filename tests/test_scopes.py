@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from asgitest import ASGITestCase, DeadlineExceeded, LeftoverError, LifespanError, TestClient
 from asgitest._backend import notice_tasks
+from asgitest._origins import Origins
 
 from .base import INLINE, on_thread
 from .test_case import CaseTestCase, Recorder, respond, run_case
@@ -578,6 +579,10 @@ class LeftoverTest(ClassTestCase):
         self.assertIn("in wait\n", texts[0])
 
     @on_thread("on an inline loop such a task belongs to no client")
+    def test_no_origin(self) -> None:
+        """A task that was not noted when it was created has no line."""
+        self.assertEqual("", Origins().describe(id(self)))
+
     def test_origin_of_trio_tasks(self) -> None:
         """On trio an instrument knows the line that created a task."""
 
