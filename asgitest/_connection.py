@@ -15,6 +15,7 @@ from ._backend import is_cancellation, take_cancellation
 from ._calls import Watch
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
+from ._interruptions import LoopBlocked
 from ._outcome import comes_of_disconnect, unwrap_group
 from ._portal import Portal
 from ._protocol._machine import Protocol
@@ -132,7 +133,9 @@ class Connection(Generic[P]):
         try:
             if self._client_left() and comes_of_disconnect(error):
                 return
-            self.error = unwrap_group(error)
+            kept = unwrap_group(error)
+            # Whoever waited when it was raised got the deadline.
+            self.error = None if isinstance(kept, LoopBlocked) else kept
         except Exception:
             # Of a class that cannot be looked into, or nested too deep: it is raised as it is.
             self.error = error

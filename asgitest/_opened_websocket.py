@@ -126,9 +126,12 @@ class OpenedWebSocket(Body):
         """
         __tracebackhide__ = True
         message = self._take()
-        if message is None:
+        is_over = False
+        # Another thread may have been quicker to take what this one waited for.
+        while message is None and not is_over:
             wait = self._wait_for_message(seconds)
             self.progress = self._portal.wait_for(wait, self.connection.message())
+            is_over = self.progress.is_over
             message = self._take()
         if message is None:
             self._raise_failure()
@@ -141,9 +144,11 @@ class OpenedWebSocket(Body):
         """
         __tracebackhide__ = True
         message = self._take()
-        if message is None:
+        is_over = False
+        while message is None and not is_over:
             wait = self._wait_for_message(seconds)
             self.progress = await await_within(self._portal, wait, self.connection.wait_message)
+            is_over = self.progress.is_over
             message = self._take()
         if message is None:
             self._raise_failure()

@@ -47,6 +47,12 @@ class WebSocketProgress(NamedTuple):
     violation: ProtocolError | None
     error: BaseException | None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the application will send nothing more that a test could read."""
+        is_closed = self.state in (WebSocketState.CLOSED, WebSocketState.DENIED)
+        return is_closed or self.ended or self.disconnected or self.violation is not None
+
 
 class WebSocketConnection(Connection[WebSocketProtocol]):
     """One WebSocket.

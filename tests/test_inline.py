@@ -507,6 +507,22 @@ class DeadlineTest(InlineTestCase):
         self.assertIn("time.sleep(30)", str(caught.exception))
         self.assertEqual("ok", self.client.get("/").text)
 
+    def test_block_in_a_websocket(self) -> None:
+        """Of a WebSocket whose application blocked, the deadline alone is told."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+            time.sleep(30)
+
+        client = TestClient(app, backend=BACKEND, portal="inline", lifespan="off")
+        self.addCleanup(client.close)
+        with self.assertRaisesRegex(DeadlineExceeded, "The event loop was blocked"):
+            with client.websocket_connect("/") as session:
+                session.send_text("")
+                session.receive(timeout=SHORT)
+
     def test_block_in_another_thread(self) -> None:
         """Outside the main thread, a synchronous call is not ended, but its place is printed."""
 

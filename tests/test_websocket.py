@@ -17,7 +17,8 @@ import traceback
 import unittest
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_futures
 from typing import Any
 from unittest import mock
 
@@ -40,6 +41,7 @@ from asgitest import (
     WebSocketSession,
 )
 from asgitest._calls import Wait
+from asgitest._connection import Connection
 from asgitest._portal import Portal
 from tests.base import INLINE, CleanTestCase, on_thread, running_threads
 
@@ -1422,6 +1424,32 @@ class WaitingTest(WebSocketTestCase):
                 self.wait_for(action)
             self.assertEqual("WS-ACC-01", caught.exception.rule)
 
+    def test_several_threads(self) -> None:
+        """Of threads that wait for the same WebSocket, one gets a message, the others wait on."""
+        more = self.client.call(anyio.Event)
+
+        async def action(send: Any) -> None:
+            await send(text("first"))
+            await more.wait()
+            for _ in range(4):
+                await send(text("later"))
+
+        self.actions["/"] = action
+        with mock.patch.object(Connection, "attach", noting_waits(waiting := [])):
+            with self.client.websocket_connect("/") as session, ThreadPoolExecutor(5) as executor:
+                received = [executor.submit(session.receive_text) for _ in range(5)]
+                while len(waiting) < 5:
+                    self.client.call(anyio.lowlevel.checkpoint)
+                self.client.call(self.gate.set)
+                # The others, which were woken as well, wait again.
+                while len(waiting) < 9 and not all(each.done() for each in received):
+                    self.client.call(anyio.lowlevel.checkpoint)
+                done, _ = wait_for_futures(received, return_when=FIRST_COMPLETED)
+                self.assertEqual(["first"], [each.result() for each in done])
+                self.client.call(more.set)
+                texts = sorted(each.result() for each in received)
+        self.assertEqual(["first", *["later"] * 4], texts)
+
     def test_own_close_in_another_thread(self) -> None:
         """A close by another thread of the test ends the wait."""
         waiting = threading.Event()
@@ -2792,6 +2820,18 @@ class BackPressureTest(WebSocketTestCase):
         with client.websocket_connect("/"):
             client.call(anyio.wait_all_tasks_blocked)
         self.assertEqual([True], ended)
+
+
+def noting_waits(attached: list[object]) -> Any:
+    """Return a stand-in for ``Connection.attach`` that notes who waits behind the handshake."""
+    original = Connection.attach
+
+    def attach(connection: Any, watch: Any) -> None:
+        original(connection, watch)
+        if connection.protocol.answered:
+            attached.append(watch)
+
+    return attach
 
 
 @contextlib.contextmanager
