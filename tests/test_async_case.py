@@ -528,21 +528,21 @@ class DeadlineTest(CaseTestCase):
         """What waits for the application longer than a part may take reports on itself."""
 
         class Waiting(Case):
-            timeout = 0.1
+            timeout = 0.3
 
             async def test_request(self) -> None:
-                await self.async_client.get("/hang", timeout=0.2)
+                await self.async_client.get("/hang", timeout=0.5)
 
             async def test_websocket(self) -> None:
                 async with self.async_client.websocket_connect("/") as session:
-                    await session.receive_text(timeout=0.2)
+                    await session.receive_text(timeout=0.5)
 
         result = run_case(Waiting)
 
         self.assertEqual([], result.errors)
         texts = [text for _, text in result.failures]
-        self.assertIn("0.2 s passed while waiting for the application to answer", texts[0])
-        self.assertIn("0.2 s passed while waiting for a message from the application", texts[1])
+        self.assertIn("0.5 s passed while waiting for the application to answer", texts[0])
+        self.assertIn("0.5 s passed while waiting for a message from the application", texts[1])
 
     @on_thread("a blocked loop has its thread abandoned")
     def test_blocked_loop(self) -> None:
