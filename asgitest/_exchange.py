@@ -121,9 +121,12 @@ class Exchange:
         return self._wait("to end after its response was closed", seconds)
 
     def _step(self, wait: Wait, chunk: bytes | None, more_body: bool, goal: Any) -> HTTPProgress:
-        progress: HTTPProgress = self.portal.run(
-            wait, self.connection.advance, chunk, more_body, goal
-        )
+        connection = self.connection
+        progress: HTTPProgress
+        if chunk is None and goal is HTTPConnection.is_readable:
+            progress = self.portal.run(wait, connection.read)
+        else:
+            progress = self.portal.wait_for(wait, connection.step(chunk, more_body, goal))
         return progress
 
     def _next_chunk(self) -> bytes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
 
+from ._calls import Watch
 from ._connection import Connection
 from ._interface import ASGIApplication
 from ._portal import Portal
@@ -94,24 +96,34 @@ class HTTPConnection(Connection[HTTPProtocol]):
         await self.run()
         return self._progress()
 
-    async def advance(
+    def step(
         self, chunk: bytes | None, more_body: bool, goal: Callable[[HTTPConnection], bool]
-    ) -> HTTPProgress:
-        """Hand over a part of the request's body, then wait until there is something to do.
+    ) -> Watch:
+        """Return what hands over a part of the request's body, and watches for something to do.
 
         :param chunk: the bytes, ``None`` to hand over nothing
         :param more_body: whether more will follow
         :param goal: what to wait for; a wish for more of the body ends the wait as well
         """
+        # Whoever waits for the start reads nothing so far, and the limit counts what is unread.
+        takes = goal is not HTTPConnection.has_started
+        return Watch(
+            lambda: self.is_at(lambda: goal(self) or self._wants_body()),
+            lambda: self._progress(reached=goal(self), takes=takes),
+            partial(self._hand_over, chunk, more_body),
+        )
+
+    def _hand_over(self, chunk: bytes | None, more_body: bool, watch: Watch) -> None:
         if chunk is not None:
             self.protocol.add_body(chunk, more_body)
             self.notify()
-        await self.until(lambda: goal(self) or self._wants_body())
-        if goal is HTTPConnection.is_readable:
-            await self._gather_pieces()
-        # Whoever waits for the start reads nothing so far, and the limit counts what is unread.
-        takes = goal is not HTTPConnection.has_started
-        return self._progress(reached=goal(self), takes=takes)
+        self.attach(watch)
+
+    async def read(self) -> HTTPProgress:
+        """Wait until a piece of the body, or its end, can be read, or there is something to do."""
+        await self.until(lambda: self.is_readable() or self._wants_body())
+        await self._gather_pieces()
+        return self._progress(reached=self.is_readable())
 
     async def _gather_pieces(self) -> None:
         """Let the application send on while each turn of the loop brings a piece.
