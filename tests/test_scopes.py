@@ -578,11 +578,11 @@ class LeftoverTest(ClassTestCase):
         self.assertEqual(1, texts[0].count("which runs still"), texts)
         self.assertIn("in wait\n", texts[0])
 
-    @on_thread("on an inline loop such a task belongs to no client")
     def test_no_origin(self) -> None:
         """A task that was not noted when it was created has no line."""
         self.assertEqual("", Origins().describe(id(self)))
 
+    @on_thread("on an inline loop such a task belongs to no client")
     def test_origin_of_trio_tasks(self) -> None:
         """On trio an instrument knows the line that created a task."""
 
