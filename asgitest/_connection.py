@@ -15,7 +15,6 @@ from ._backend import is_cancellation, take_cancellation
 from ._calls import Watch
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
-from ._interruptions import LoopBlocked
 from ._outcome import comes_of_disconnect, unwrap_group
 from ._portal import Portal
 from ._protocol._machine import Protocol
@@ -134,6 +133,9 @@ class Connection(Generic[P]):
             if self._client_left() and comes_of_disconnect(error):
                 return
             kept = unwrap_group(error)
+            # Here alone, for it brings the signals that only inline loops take.
+            from ._interruptions import LoopBlocked
+
             # Whoever waited when it was raised got the deadline.
             self.error = None if isinstance(kept, LoopBlocked) else kept
         except Exception:
