@@ -23,6 +23,7 @@ from typing import Any
 from unittest import mock
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from asgitest import ASGITestError, DeadlineExceeded, TestClient
@@ -482,6 +483,31 @@ class SeveralTest(InlineTestCase):
 
         with self.assertRaisesRegex(ImportError, "the backend 'other' is not installed"):
             InlinePortal("other").start()
+
+
+class TurnTest(InlineTestCase):
+    """What comes in one turn of a loop of asyncio."""
+
+    def test_stopped_and_answered(self) -> None:
+        """A loop that was stopped when the answer comes is not stopped twice."""
+        from asgitest._inline_portal import InlinePortal
+
+        portal = InlinePortal("uvloop" if BACKEND == "uvloop" else "asyncio")
+        portal.start()
+        self.addCleanup(portal.stop, 10)
+        engine: Any = portal._engine
+
+        async def stop_and_return(turns: int) -> int:
+            # As another thread does that gave an answer.
+            engine.post(engine._stop)
+            # As many as there are turns in which the loop may end: uvloop's is one later.
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            return turns
+
+        for turns in (1, 2, 3):
+            self.assertEqual(turns, portal.call(stop_and_return, turns))
+            self.assertEqual("next", portal.call(lambda: "next"))
 
 
 class DeadlineTest(InlineTestCase):
