@@ -185,7 +185,7 @@ class AbandonedLoopTest(CleanTestCase):
 
         class Case(ASGITestCase):
             app = application
-            timeout = 0.1
+            timeout = 0.5
 
             def test_1_blocked(self) -> None:
                 """Block."""
