@@ -45,8 +45,8 @@ def is_cancellation(error: BaseException) -> bool:
 async def take_cancellation(backend_is_trio: bool) -> None:
     """Take a cancellation that an application asked for its own task, and returned before it came.
 
-    Left where it is, it would end the task group that the task belongs to. One that a cancel scope
-    asked for is asked for again.
+    Left where it is, it would break off what is done behind the application. One that a cancel
+    scope asked for is asked for again.
 
     :param backend_is_trio: whether there is no such thing, for trio cancels by scopes alone
     """

@@ -118,8 +118,9 @@ class Connection(Generic[P]):
                 self._note_breaches(defining_place(self._application.app))
 
     def _give_loop_up(self) -> None:
-        # Neither this task nor the group that it belongs to can come to its end any more; whoever
-        # waits for the loop is told why, and the next call has a new one.
+        # On trio, neither this task nor the group that it belongs to can come to its end any more,
+        # and on asyncio the scope goes on without it; whoever waits for the loop is told why, and
+        # the next call has a new one.
         self.portal.abandon(
             f"the application left a cancel scope or a task group open when it was through "
             f"({self.name}); leave each with the block that entered it"

@@ -58,7 +58,7 @@ class ServedLoop:
                 try:
                     await self._stop_wanted.wait()
                 finally:
-                    # Before the group waits for its tasks: some of them clean up slowly.
+                    # Before the tasks are waited for: some of them clean up slowly.
                     self.stopping = True
                 self._tasks.cancel()
             self.leftovers = list((await self.find_leftovers()).values())

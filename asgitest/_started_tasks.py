@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Protocol
+from abc import abstractmethod
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import anyio
 
@@ -11,30 +12,22 @@ from ._backend import running_loop, wait_for_tasks
 from ._calls import Call
 
 
-class StartedTasks(Protocol):
+class StartedTasks(AbstractAsyncContextManager[Any]):
     """The tasks of calls; its ``async with`` block lasts until the last one has ended.
 
     Leaving the block by an exception cancels them.
     """
 
-    async def __aenter__(self) -> Any:
-        """Begin to take calls."""
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Wait until the last task has ended."""
-
+    @abstractmethod
     def start(self, call: Call, name: str) -> None:
-        """Start the task of a call.
+        """Start the task of a call; called on the loop.
 
         :param call: what runs in it
         :param name: what reports call the task
+        :raises RuntimeError: if the block was left
         """
 
+    @abstractmethod
     def cancel(self) -> None:
         """Cancel all tasks, and those to come."""
 
@@ -47,7 +40,7 @@ def started_tasks(backend: str) -> StartedTasks:
     return GroupedTasks() if backend == "trio" else PlainTasks()
 
 
-class GroupedTasks:
+class GroupedTasks(StartedTasks):
     """Tasks in a task group, without which trio has none."""
 
     def __init__(self) -> None:
@@ -58,14 +51,9 @@ class GroupedTasks:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: Any) -> None:
         """Wait until the last task has ended."""
-        await self._group.__aexit__(kind, error, traceback)
+        await self._group.__aexit__(*raised)
 
     def start(self, call: Call, name: str) -> None:
         """Start the task of a call; called on the loop.
@@ -80,7 +68,7 @@ class GroupedTasks:
         self._group.cancel_scope.cancel()
 
 
-class PlainTasks:
+class PlainTasks(StartedTasks):
     """Tasks of asyncio in no task group, for one costs as much as all the rest of a call.
 
     Each has a cancel scope of its own, in its call.
@@ -96,14 +84,9 @@ class PlainTasks:
         """Begin to take calls."""
         self._loop, _ = running_loop("asyncio")
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *raised: Any) -> None:
         """Wait until the last task has ended."""
-        if error is not None:
+        if raised[0] is not None:
             self.cancel()
         with anyio.CancelScope(shield=True):
             await wait_for_tasks(self._calls)

@@ -518,18 +518,13 @@ class LeftoverTest(ClassTestCase):
         with self.assertRaisesRegex(LeftoverError, "GET http://testserver/ was left open"):
             client.close()
 
-    def test_working_thread(self) -> None:
-        """A worker thread that goes on is told of by its name and its stack."""
-        released = threading.Event()
+    def run_until(self, released: threading.Event, application: Any) -> list[str]:
+        """Run a class whose test makes a request; return what was warned of.
+
+        :param released: is set at the end of the test
+        :param application: the application
+        """
         self.addCleanup(released.set)
-
-        def work() -> None:
-            released.wait(60)
-
-        async def application(scope: Any, receive: Any, send: Any) -> None:
-            with anyio.move_on_after(0.05):
-                await anyio.to_thread.run_sync(work, **LEAVES_THREAD)
-            await respond(scope, receive, send)
 
         class Working(ASGITestCase):
             app = application
@@ -546,13 +541,28 @@ class LeftoverTest(ClassTestCase):
         result, texts = self.run_warned(Working)
 
         self.assertEqual([], result.errors + result.failures)
+        return texts
+
+    def test_working_thread(self) -> None:
+        """A worker thread that goes on is told of by its name and its stack."""
+        released = threading.Event()
+
+        def work() -> None:
+            released.wait(60)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            with anyio.move_on_after(0.05):
+                await anyio.to_thread.run_sync(work, **LEAVES_THREAD)
+            await respond(scope, receive, send)
+
+        texts = self.run_until(released, application)
+
         self.assertRegex(texts[0], "the test left something running: thread '.*', which runs still")
         self.assertIn("released.wait(60)", texts[0])
 
     def test_thread_that_waits_for_an_event(self) -> None:
         """So is one that runs nothing but a wait of Python's own, which idle ones do as well."""
         released = threading.Event()
-        self.addCleanup(released.set)
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
             with anyio.move_on_after(0.05):
@@ -560,21 +570,8 @@ class LeftoverTest(ClassTestCase):
             await anyio.to_thread.run_sync(str)
             await respond(scope, receive, send)
 
-        class Waiting(ASGITestCase):
-            app = application
-            lifespan = "off"
-            lifespan_scope = "class"
+        texts = self.run_until(released, application)
 
-            def test(self) -> None:
-                self.client.get("/")
-
-            def tearDown(self) -> None:
-                super().tearDown()
-                released.set()
-
-        result, texts = self.run_warned(Waiting)
-
-        self.assertEqual([], result.errors + result.failures)
         self.assertEqual(1, texts[0].count("which runs still"), texts)
         self.assertIn("in wait\n", texts[0])
 
