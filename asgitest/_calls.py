@@ -14,8 +14,9 @@ import anyio
 
 from .exceptions import DeadlineExceeded
 
-# Seconds of one part of a wait.
-_PART = 0.25
+#: Seconds of one part of a wait: a signal that comes between the last look at signals and the
+#: kernel's wait does not end that wait, and is seen when the part is over.
+WAIT_PART = 0.25
 
 
 class Subject(Protocol):
@@ -101,11 +102,9 @@ class Answer:
         :param seconds: how long, ``None`` for ever
         :return: whether it came
         """
-        # In parts: a signal that comes between the last look at signals and the kernel's wait does
-        # not end that wait, and is seen when the part is over.
         left = math.inf if seconds is None else seconds
-        while not self._lock.acquire(timeout=min(_PART, left)):
-            left -= _PART
+        while not self._lock.acquire(timeout=min(WAIT_PART, left)):
+            left -= WAIT_PART
             if left <= 0:
                 return self.given
         # Whoever asks again has it at once.

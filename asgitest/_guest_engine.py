@@ -15,12 +15,9 @@ import anyio
 import trio
 
 from ._backend import mark_backend
-from ._calls import Answer
+from ._calls import WAIT_PART, Answer
 from ._generators import GeneratorCloser
 from .exceptions import ASGITestError
-
-# Seconds of one part of a wait, so that no signal is missed for long.
-_PART = 0.25
 
 
 class GuestRun:
@@ -162,11 +159,11 @@ class GuestRun:
         except queue.Empty:
             pass
         while True:
-            left = _PART if end is None else end - time.monotonic()
+            left = WAIT_PART if end is None else end - time.monotonic()
             if left <= 0:
                 return None
             try:
-                return self._callbacks.get(timeout=min(left, _PART))
+                return self._callbacks.get(timeout=min(left, WAIT_PART))
             except queue.Empty:
                 continue
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import anyio
 
 from ._backend import PolicyKeeper
-from ._calls import Answer
+from ._calls import WAIT_PART, Answer
 from ._portal import Portal
 from ._report import THREAD_NAME
 from ._stacks import describe_thread
@@ -83,7 +84,10 @@ class ThreadPortal(Portal):
         return not self._thread.is_alive()
 
     def _join_loop(self, seconds: float | None) -> None:
-        self._thread.join(seconds)
+        left = math.inf if seconds is None else seconds
+        while self._thread.is_alive() and left > 0:
+            self._thread.join(min(WAIT_PART, left))
+            left -= WAIT_PART
 
     def _run_loop(self) -> None:
         failure: BaseException | None = None

@@ -718,6 +718,23 @@ class LifeTest(PortalTestCase):
         portal.stop(10)
         self.assertEqual(["after the start"], called)
 
+    @on_thread("no thread is joined")
+    def test_end_is_awaited_in_parts(self) -> None:
+        """A wait without deadline for a loop's end is many short ones, which a signal may end."""
+        seconds: list[float | None] = []
+        join = threading.Thread.join
+
+        def note(thread: threading.Thread, timeout: float | None = None) -> None:
+            seconds.append(timeout)
+            join(thread, timeout)
+
+        client = self.new_client(hello, timeout=None)
+        client.get("/")
+        with mock.patch.object(threading.Thread, "join", note):
+            client.close()
+        # One by which nobody waits, for the loop was quicker, is none.
+        self.assertNotIn(None, seconds)
+
     @on_thread("the loop ends while nobody waits for it")
     def test_call_while_it_ends(self) -> None:
         """A call that comes while the loop ends, and a task holds it up, is told so."""
