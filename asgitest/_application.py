@@ -190,7 +190,7 @@ class RunningApplication:
         wait = Wait(self.timeout, "the application to answer lifespan.startup", lifespan)
         token = _starting.set(id(self))
         try:
-            progress = portal.run(wait, lifespan.start_up)
+            progress = portal.wait_for(wait, lifespan.start_up())
         finally:
             _starting.reset(token)
         if progress.state is LifespanState.START_FAILED and progress.violation is None:

@@ -287,6 +287,10 @@ class Connection(Generic[P]):
         if not watch.look():
             self._watches.append(watch)
 
+    def _start_watched(self, watch: Watch) -> None:
+        self.start()
+        self.attach(watch)
+
     async def wait_ended(self) -> None:
         """Wait until the application is through."""
         while not self.ended:

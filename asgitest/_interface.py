@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ Send = Callable[[Any], Awaitable[None]]
 #: An ASGI 3 application.
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[Any]]
 
+# By value, each of which a call gives.
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _INTERFACES = ("auto", "asgi2", "asgi3")
 
 
@@ -103,11 +106,16 @@ def _by_parameters(app: Any, *, follow_wrapped: bool) -> str | None:
 
 
 def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
+    least, most = 0, 0.0
+    for parameter in signature.parameters.values():
+        needs_value = parameter.default is parameter.empty
+        if parameter.kind in _POSITIONAL:
+            least, most = least + needs_value, most + 1
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            most = math.inf
+        elif parameter.kind is parameter.KEYWORD_ONLY and needs_value:
+            return False
+    return least <= count <= most
 
 
 def _by_kind(app: Any) -> str | None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import anyio.lowlevel
 
+from ._calls import Watch
 from ._connection import Connection
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from .exceptions import ProtocolError
@@ -38,11 +39,13 @@ class LifespanConnection(Connection[LifespanProtocol]):
 
     awaited = "nothing comes but lifespan.shutdown, once, when the client is closed"
 
-    async def start_up(self) -> LifespanProgress:
-        """Start the application and wait for its answer."""
-        self.start()
-        await self.until(lambda: self.protocol.startup_answered)
-        return self._progress()
+    def start_up(self) -> Watch:
+        """Return what starts the application, and watches for its answer."""
+        return Watch(
+            lambda: self.is_at(lambda: self.protocol.startup_answered),
+            self._progress,
+            self._start_watched,
+        )
 
     async def shut_down(self) -> LifespanProgress:
         """Have the application shut down, and wait for its answer.

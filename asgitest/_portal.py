@@ -138,7 +138,8 @@ class Portal:
 
         :param seconds: how long to wait for the threads, ``None`` for ever
         :return: descriptions of the tasks and of the worker threads that were left
-        :raises ASGITestError: if the loop does not end; it is abandoned then
+        :raises ASGITestError: if the loop does not end, and is abandoned then, or ended only when
+            something was broken off
         """
         self.post_stop()
         self.join(seconds)
@@ -147,6 +148,12 @@ class Portal:
             self.abandon(f"it did not end within {seconds:g} s of being stopped")
             raise ASGITestError(
                 f"the event loop did not end within {seconds:g} s: {self._abandoned}\n{where}"
+            )
+        block = self.describe_block()
+        if block:
+            raise ASGITestError(
+                f"the event loop did not end within {seconds:g} s, until the synchronous call that "
+                f"blocked it was broken off. {block}"
             )
         return self._served.leftovers + self._describe_others()
 

@@ -117,8 +117,14 @@ class ServedLoop:
         :param known: ids of coroutines whose tasks may stay
         """
         for _ in range(3):
+            if not self._has_others():
+                return {}
             await anyio.lowlevel.checkpoint()
         return self.describe_leftovers(known)
+
+    def _has_others(self) -> bool:
+        ids = {task.id for task in anyio.get_running_tasks()}
+        return not ids <= self.own_tasks | self.foreign_tasks()
 
     async def cancel_leftovers(self, grace: float) -> dict[int, str]:
         """Do as :meth:`find_leftovers`, and cancel what was found.

@@ -88,8 +88,9 @@ class PlainTasks(StartedTasks):
         """Wait until the last task has ended."""
         if raised[0] is not None:
             self.cancel()
-        with anyio.CancelScope(shield=True):
-            await wait_for_tasks(self._calls)
+        if self._calls:
+            with anyio.CancelScope(shield=True):
+                await wait_for_tasks(self._calls)
         # As a task group does at its end.
         self._loop = None
 

@@ -89,10 +89,6 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             self._has_answered, lambda: self._accepted or self._progress(), self._start_watched
         )
 
-    def _start_watched(self, watch: Watch) -> None:
-        self.start()
-        self.attach(watch)
-
     def _has_answered(self) -> bool:
         if self.protocol.state is WebSocketState.DENIED:
             return self.ended
