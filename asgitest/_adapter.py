@@ -34,6 +34,8 @@ __all__ = ["ASGIAdapter", "RequestDeadlineExceeded"]
 
 _Adapter = TypeVar("_Adapter", bound="ASGIAdapter")
 
+# Most values of a scope, which are given on as they are.
+_IMMUTABLE = (str, bytes, tuple, type(None))
 #: What servers answer when an application fails before its response.
 _SERVER_ERROR_BODY = b"Internal Server Error"
 _SERVER_ERROR_HEADERS: Headers = [
@@ -384,16 +386,18 @@ def pristine(scope: Scope) -> Scope:
 
     :param scope: a scope
     """
-    copied = dict(scope)
-    for key, value in scope.items():
-        if isinstance(value, (dict, list)):
-            copied[key] = value.copy()
+    copied = {
+        key: value if type(value) in _IMMUTABLE else _copied(value) for key, value in scope.items()
+    }
     if scope.get("extensions"):
         copied["extensions"] = {
-            name: dict(value) if isinstance(value, dict) else value
-            for name, value in (scope["extensions"] or {}).items()
+            name: _copied(value) for name, value in (scope["extensions"] or {}).items()
         }
     return copied
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, (dict, list)) else value
 
 
 def _announced(scope: Scope) -> dict[str, Any]:

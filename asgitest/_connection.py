@@ -370,6 +370,7 @@ class _Receiver:
 
 
 _RUN_CODE = Connection.run.__code__
+_PAYLOADS = (bytes, str)
 
 
 class _Shortened(str):
@@ -380,12 +381,12 @@ class _Shortened(str):
 
 
 def _brief(message: Message) -> Message:
-    return {
-        key: _Shortened(shorten(value))
-        if isinstance(value, (bytes, str)) and len(value) > _LOGGED_PAYLOAD
-        else value
-        for key, value in message.items()
-    }
+    brief = dict(message)
+    for key, value in message.items():
+        # By their types, for a call for each value of each message adds up.
+        if type(value) in _PAYLOADS and len(value) > _LOGGED_PAYLOAD:
+            brief[key] = _Shortened(shorten(value))
+    return brief
 
 
 def _line(message: Message) -> str:

@@ -755,6 +755,15 @@ class LifeTest(PortalTestCase):
         portal.post(event.set)
         portal.join(10)
 
+    def test_loop_that_ends_while_it_takes_a_call(self) -> None:
+        """A call that the loop took, and never came to, is told that the loop has ended."""
+        client = TestClient(hello)
+        portal = client.portal
+        client.close()
+        with mock.patch.object(portal, "_start_call"):
+            with self.assertRaisesRegex(ASGITestError, "its client was closed"):
+                portal.call(anyio.sleep_forever)
+
     def test_close_twice(self) -> None:
         """Closing a client again, or one that was not used, does nothing."""
         client = self.new_client(hello)

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from .benchmarks import fragment, memory
+from .benchmarks import fragment, memory, shares
 from .benchmarks.report import Results, duration, table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -60,6 +60,17 @@ class SpeedPageTest(unittest.TestCase):
             self.assertEqual(list(memory.CASES), list(figures))
         for name in self.results.seconds:
             self.assertIn(name, shown)
+
+    def test_calls(self) -> None:
+        """A request's calls are told apart by whose they are."""
+        counted = shares.measure()
+
+        nothing, request = (
+            counted[title] for title in ("GET, requests with an empty adapter", "GET, inline")
+        )
+        self.assertEqual(0, nothing["asgitest"])
+        self.assertTrue(all(request.values()), request)
+        self.assertIn(f"{sum(request.values()):.0f}", shares.table(counted))
 
 
 class DurationTest(unittest.TestCase):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from . import fragment, imports, memory, plot
+from . import fragment, imports, memory, plot, shares
 from .contenders import FLOORS, PEERS, Contender, asgitest, asgitest_sharing
 from .measure import Medians, measure
 from .report import Results, table
@@ -27,7 +27,7 @@ def main() -> None:
         for backend in options.backend or (_BACKENDS if options.docs else _BACKENDS[:1])
         for portal in options.portal or ["thread", "inline"]
     ]
-    only = options.memory or options.imports
+    only = options.memory or options.imports or options.calls
     if options.read:
         results = Results.read(options.read)
     else:
@@ -38,6 +38,8 @@ def main() -> None:
             results.memory = {f"asgitest {p} {b}": memory.measure(b, p) for b, p in kinds}
         if options.docs or options.imports:
             results.imports = imports.medians(_IMPORT_ROUNDS)
+        if options.docs or options.calls:
+            results.calls = shares.measure()
     show(results)
     write(results, options)
 
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference", default="Starlette", help="what ratios refer to")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--import", dest="imports", action="store_true", help="measure imports")
+    parser.add_argument("--calls", action="store_true", help="count calls instead")
     parser.add_argument("--json", type=Path, help="write the figures to a file")
     parser.add_argument("--svg", type=Path, help="draw the times")
     parser.add_argument(
@@ -107,6 +110,8 @@ def show(results: Results) -> None:
         print(memory.table(results.memory))
     if results.imports:
         print(imports.table(results.imports))
+    if results.calls:
+        print(shares.table(results.calls))
 
 
 def write(results: Results, options: argparse.Namespace) -> None:

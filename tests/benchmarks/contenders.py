@@ -250,6 +250,25 @@ def awaited_directly() -> Contender:
     )
 
 
+def empty_portal() -> Contender:
+    """Return anyio's own portal, started for one call of nothing."""
+    contender = Contender("floor: a portal of anyio, started and ended")
+
+    def start_and_end() -> None:
+        with anyio.from_thread.start_blocking_portal() as portal:
+            portal.call(_nothing)
+
+    contender.batches["client per test"] = repeat(start_and_end)
+    return contender
+
+
+def empty_run() -> Contender:
+    """Return a loop of asyncio, made for one run of nothing."""
+    contender = Contender("floor: asyncio.run of nothing")
+    contender.batches["client per test"] = repeat(lambda: asyncio.run(_nothing()))
+    return contender
+
+
 # -- peers -------------------------------------------------------------------------------------
 
 
@@ -359,4 +378,4 @@ PEERS: tuple[Callable[[], Contender], ...] = (
     django,
     channels,
 )
-FLOORS = (empty_adapter, empty_call, awaited_directly)
+FLOORS = (empty_adapter, empty_call, awaited_directly, empty_portal, empty_run)

@@ -8,6 +8,7 @@ from pathlib import Path
 from .imports import FLOOR
 from .memory import CASES
 from .report import Results, duration
+from .shares import PARTS
 
 
 def write(path: Path, results: Results) -> None:
@@ -16,7 +17,8 @@ def write(path: Path, results: Results) -> None:
     :param path: the file
     :param results: what was measured
     """
-    lines = [*_origin(results), *_times(results), *_memory(results), *_imports(results)]
+    lines = [*_origin(results), *_times(results), *_memory(results)]
+    lines += [*_imports(results), *_calls(results)]
     path.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
@@ -62,6 +64,15 @@ def _imports(results: Results) -> Iterator[str]:
             for statement, seconds in results.imports.items()
         )
         yield from _table("Import in a new process", ("statement", "time", "ratio"), rows)
+
+
+def _calls(results: Results) -> Iterator[str]:
+    if results.calls:
+        rows = (
+            (title, *(f"{own[part]:.0f}" for part in PARTS), f"{sum(own.values()):.0f}")
+            for title, own in results.calls.items()
+        )
+        yield from _table("Calls of functions behind one repetition", ("", *PARTS, "all"), rows)
 
 
 def _name(name: str) -> str:

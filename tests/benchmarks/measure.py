@@ -20,8 +20,14 @@ TIMES = {
     "suite of 500 tests": 1,
     "400 requests of 20 threads": 1,
 }
-#: The most rounds of what takes seconds.
-ROUNDS = {"suite of 500 tests": 3, "WebSocket burst of 10,000": 7}
+#: The most rounds of what takes long.
+ROUNDS = {
+    "suite of 500 tests": 3,
+    "WebSocket burst of 10,000": 3,
+    "streamed download of 64 MiB": 5,
+    "streamed upload of 64 MiB": 5,
+    "400 requests of 20 threads": 5,
+}
 _MANY = 20
 
 #: Median of the seconds that one repetition takes, by contender and case.

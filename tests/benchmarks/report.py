@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .measure import Medians
 from .memory import Figures
+from .shares import Shares
 
 _PACKAGES = (
     "requests",
@@ -38,6 +39,7 @@ class Results:
     :ivar seconds: medians by contender and case
     :ivar memory: figures by contender and case
     :ivar imports: medians of seconds by statement
+    :ivar calls: calls behind one repetition by what is repeated and by part
     :ivar python: the interpreter and its version
     :ivar machine: the machine's architecture, system and processors
     :ivar packages: versions of the packages that were compared
@@ -48,6 +50,7 @@ class Results:
     seconds: Medians = field(default_factory=dict)
     memory: dict[str, Figures] = field(default_factory=dict)
     imports: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, Shares] = field(default_factory=dict)
     python: str = f"{platform.python_implementation()} {platform.python_version()}"
     machine: str = f"{platform.machine()}, {platform.system()}, {os.cpu_count()} processors"
     packages: dict[str, str] = field(default_factory=lambda: dict(_versions()))

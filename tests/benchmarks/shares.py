@@ -1,0 +1,100 @@
+"""Count the calls behind one repetition, by whose code they belong to.
+
+Counts do not depend on what else the machine does. The inline portal has everything in one thread,
+where the profiler sees it.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from asgitest import TestClient
+
+from .application import app
+from .contenders import empty_adapter, empty_run
+
+_TIMES = 200
+_PARTS = {
+    "requests": ("/requests/", "/urllib3/", "/http/", "/email/", "/idna/", "/urllib/"),
+    "asyncio": ("/asyncio/", "/selectors.py"),
+    "anyio": ("/anyio/", "/sniffio/"),
+    "asgitest": ("/asgitest/",),
+}
+_OTHERS = "others"
+#: Whose calls they are.
+PARTS = (*_PARTS, _OTHERS)
+#: Calls of one repetition by part.
+Shares = dict[str, float]
+
+
+def measure() -> dict[str, Shares]:
+    """Return the calls behind one repetition, by what is repeated and by part."""
+    with ExitStack() as exits:
+        client = exits.enter_context(TestClient(app, backend="asyncio", portal="inline"))
+        requests, run = empty_adapter(), empty_run()
+        exits.callback(requests.close)
+        exits.callback(run.close)
+        return {
+            "GET, requests with an empty adapter": _shares(requests.batches["GET in with"]),
+            "GET, inline": _shares(_repeated(lambda: client.get("/"))),
+            "asyncio.run of nothing": _shares(run.batches["client per test"]),
+            "client per test, inline": _shares(_repeated(_client_per_test)),
+        }
+
+
+def _client_per_test() -> None:
+    with TestClient(app, backend="asyncio", portal="inline") as client:
+        client.get("/")
+
+
+def _repeated(action: Callable[[], Any]) -> Callable[[int], None]:
+    def repeat(times: int) -> None:
+        for _ in range(times):
+            action()
+
+    return repeat
+
+
+def _shares(batch: Callable[[int], None]) -> Shares:
+    batch(5)
+    profile = cProfile.Profile()
+    profile.runcall(batch, _TIMES)
+    shares = dict.fromkeys(PARTS, 0.0)
+    for function, (_, calls, _, _, callers) in _statistics(profile).items():
+        if function[0] != "~":
+            shares[_part(function[0])] += calls / _TIMES
+            continue
+        # What is written in C belongs to whoever calls it.
+        for caller, (_, calls_of_it, *_) in callers.items():
+            shares[_part(caller[0])] += calls_of_it / _TIMES
+    return shares
+
+
+def _statistics(profile: cProfile.Profile) -> dict[Any, Any]:
+    statistics: Any = pstats.Stats(profile)
+    found: dict[Any, Any] = statistics.stats
+    return found
+
+
+def _part(path: str) -> str:
+    for part, places in _PARTS.items():
+        if any(place in path for place in places):
+            return part
+    return _OTHERS
+
+
+def table(shares: dict[str, Shares]) -> str:
+    """Return the counts as text.
+
+    :param shares: what :func:`measure` returned
+    """
+    head = "".join(f"{part:>10}" for part in (*PARTS, "all"))
+    lines = [f"{'calls':40}{head}"]
+    for title, own in shares.items():
+        counts = "".join(f"{count:10.0f}" for count in (*own.values(), sum(own.values())))
+        lines.append(f"{title:40}{counts}")
+    return "\n".join(lines)
