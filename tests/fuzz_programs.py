@@ -511,10 +511,9 @@ def walk(steps_: Any) -> list[Step]:
     for step in steps_:
         if isinstance(step, tuple):
             found += walk(step)
-        else:
-            found.append(step)
-            for each in dataclasses.fields(step):  # type: ignore[arg-type]
-                value = getattr(step, each.name)
-                if isinstance(value, tuple):
-                    found += walk(value)
+        elif dataclasses.is_dataclass(step):
+            found.append(step)  # type: ignore[arg-type]
+            values = (getattr(step, each.name) for each in dataclasses.fields(step))
+            # Some messages are tuples, too, with nothing in them that is a step.
+            found += walk(value for value in values if isinstance(value, tuple))
     return found

@@ -190,7 +190,9 @@ class _WebSocketWire:
         while (message := self._message()) != END:
             if isinstance(message, CloseConnection):
                 close = (int(message.code), message.reason or "")
-                self._send(message.response())
+                # A server may be gone before it has the answer.
+                with contextlib.suppress(ConnectionError):
+                    self._send(message.response())
                 break
             messages.append(message)
         if shape.ending == "client":
