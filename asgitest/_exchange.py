@@ -20,6 +20,7 @@ from ._request import body_chunks
 from ._warn import warn
 from .exceptions import ASGIWarning, DeadlineExceeded
 
+_CLOSING = "to end after its response was closed"
 #: Is called with each part of a request's body that is taken, and with ``b""`` at its end.
 BodyObserver = Callable[[bytes], None]
 
@@ -118,7 +119,15 @@ class Exchange:
     def wait_for_close(self) -> Wait:
         """Return the deadline of a wait for the application's end, its second included."""
         seconds = None if self._seconds is None else self._seconds + self.portal.grace
-        return self._wait("to end after its response was closed", seconds)
+        return self._wait(_CLOSING, seconds)
+
+    def check_thread(self, doing: str) -> None:
+        """Refuse a wait in a thread that cannot wait; whatever is awaited is as it was then.
+
+        :param doing: what the application is to do, in words
+        :raises ASGITestError: if this is such a thread
+        """
+        self.portal.check_thread(self._title(doing))
 
     def _step(self, wait: Wait, chunk: bytes | None, more_body: bool, goal: Any) -> HTTPProgress:
         connection = self.connection
@@ -146,10 +155,13 @@ class Exchange:
     def _wait(self, doing: str, seconds: Any = CLIENT_TIMEOUT) -> Wait:
         return Wait(
             self._seconds if seconds is CLIENT_TIMEOUT else seconds,
-            f"the application {doing} ({self.connection.name})",
+            self._title(doing),
             subject=self.connection,
             error=partial(RequestDeadlineExceeded, request=self._request),
         )
+
+    def _title(self, doing: str) -> str:
+        return f"the application {doing} ({self.connection.name})"
 
 
 class StreamedBody(Body):
@@ -199,10 +211,14 @@ class StreamedBody(Body):
         """Tell the application that the client leaves, and wait for it."""
         if self.closed:
             return
+        portal = self._exchange.portal
+        if portal.usable and (self._failure is not None or not self._progress.ended):
+            # Where the end cannot be awaited, the response stays open for those who can.
+            self._exchange.check_thread(_CLOSING)
         super().close()
         self._pieces.clear()
         self._running.discard(self._exchange.connection)
-        if not self._exchange.portal.usable:
+        if not portal.usable:
             return
         if self._failure is not None:
             # It was cancelled when that was raised, and may clean up still.
@@ -231,10 +247,10 @@ class StreamedBody(Body):
 
     def _read(self) -> None:
         __tracebackhide__ = True
+        doing = "to send more of its response"
+        self._exchange.check_thread(doing)
         try:
-            self._progress = self._exchange.advance(
-                HTTPConnection.is_readable, "to send more of its response"
-            )
+            self._progress = self._exchange.advance(HTTPConnection.is_readable, doing)
         except BaseException as error:
             self._fail(error)
             raise

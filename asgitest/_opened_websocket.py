@@ -215,8 +215,11 @@ class OpenedWebSocket(Body):
         :raises BaseException: what the application raised, unless it was raised already
         """
         __tracebackhide__ = True
+        wait = self._wait_for_end(seconds)
+        if self._portal.usable and not self.closed:
+            # Where it cannot be awaited, it stays open for those who can.
+            self._portal.check_thread(wait.waiting_for)
         if self._begin_to_leave():
-            wait = self._wait_for_end(seconds)
             self.progress = self._portal.run(wait, self.connection.leave, code, reason)
             self._raise_failure()
 
@@ -228,8 +231,8 @@ class OpenedWebSocket(Body):
         :param seconds: the deadline, ``None`` for none
         """
         __tracebackhide__ = True
+        wait = self._wait_for_end(seconds)
         if self._begin_to_leave():
-            wait = self._wait_for_end(seconds)
             leave = partial(self.connection.leave, code, reason)
             self.progress = await await_within(self._portal, wait, leave)
             self._raise_failure()

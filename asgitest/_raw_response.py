@@ -178,8 +178,11 @@ class RawResponse(HTTPResponse):
 
     def close(self) -> None:
         """Close the response; the application is told unless it is through."""
-        self._at_end = True
-        self._source.close()
+        try:
+            self._source.close()
+        finally:
+            # Not where it was refused: whoever can wait for the application may read on.
+            self._at_end = self._source.closed
         super().close()
 
     def release_conn(self) -> None:

@@ -635,6 +635,26 @@ class CloseTest(StreamTestCase):
 
             self.assertEqual(["cleaned up"], log)
 
+    def test_use_on_the_loop(self) -> None:
+        """Reading and closing on the loop, which would wait for itself, is refused and harmless."""
+        log: list[str] = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            await send(piece(b"a"))
+            await wait_for_disconnect(receive)
+            log.append("disconnected")
+
+        client = self.new_client(application)
+        response = client.get("/", stream=True)
+        for use in (response.close, lambda: next(response.iter_content(None))):
+            with self.assertRaisesRegex(ASGITestError, "own thread"):
+                client.call(use)
+        self.assertEqual(b"a", next(response.iter_content(None)))
+        self.assertEqual([], log)
+        response.close()
+        self.assertEqual(["disconnected"], log)
+
     def test_leaving_the_block(self) -> None:
         """Leaving the block of the response closes it, with an error in it too."""
         log: list[str] = []

@@ -2674,6 +2674,7 @@ class DeadlineTest(WebSocketTestCase):
                 lambda: sessions[0].receive_text(),
                 lambda: sessions[0].send_text("x"),
                 lambda: sessions[0].close(),
+                lambda: sessions[0].response.close(),
                 lambda: client.websocket_connect("/").__enter__(),
             ):
                 try:
@@ -2681,14 +2682,17 @@ class DeadlineTest(WebSocketTestCase):
                 except ASGITestError as error:
                     errors.append(error)
             await send(text("done"))
-            await until_disconnect(receive)
+            events.append(await receive())
 
+        events: list[Any] = []
         client = self.enter_client(app)
         with client.websocket_connect("/") as session:
             sessions.append(session)
             session.send_text("go")
             self.assertEqual("done", session.receive_text())
-        self.assertEqual(4, len(errors), errors)
+        self.assertEqual(5, len(errors), errors)
+        # None of them ended the session, which its block leaves as usual.
+        self.assertEqual([1000], [event["code"] for event in events])
         for error in errors:
             self.assertIn("the event loop's own thread", str(error))
 
