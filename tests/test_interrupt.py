@@ -294,8 +294,8 @@ class InterruptTest(ProgramTestCase):
         """The time that a hung application is given when its deadline has passed is cut short."""
         self.assert_interrupted(
             """
-            with TestClient(App(), timeout=0.01) as client:
-                client.get("/deaf")
+            with TestClient(App()) as client:
+                client.get("/deaf", timeout=0.01)
             print("survived")
             """
         )
@@ -527,10 +527,10 @@ class ExitTest(ProgramTestCase):
         """A loop that is blocked for ever does not, idle worker threads or not."""
         self.assert_ends(
             """
-            with TestClient(App(), timeout=0.2) as client:
+            with TestClient(App()) as client:
                 client.get("/worker")
                 try:
-                    client.get("/block")
+                    client.get("/block", timeout=0.2)
                 except TimeoutError:
                     print("the end")
             """
@@ -541,9 +541,9 @@ class ExitTest(ProgramTestCase):
         """A worker thread that is blocked for ever does not."""
         self.assert_ends(
             """
-            with TestClient(App(), timeout=0.2) as client:
+            with TestClient(App()) as client:
                 try:
-                    client.get("/thread")
+                    client.get("/thread", timeout=0.2)
                 except TimeoutError:
                     print("the end")
             """
@@ -553,9 +553,9 @@ class ExitTest(ProgramTestCase):
         """An application that swallows every cancellation does not."""
         self.assert_ends(
             """
-            with TestClient(App(), timeout=0.2) as client:
+            with TestClient(App()) as client:
                 try:
-                    client.get("/deaf")
+                    client.get("/deaf", timeout=0.2)
                 except TimeoutError:
                     print("the end")
             """
