@@ -372,7 +372,10 @@ class InterfaceTest(unittest.TestCase):
         def none() -> None:
             """Take no argument."""
 
-        for app in (two, none):
+        def named(scope: Any, *, option: bool) -> None:
+            """Take an argument by its name."""
+
+        for app in (two, none, named):
             with self.subTest(app):
                 self.assertEqual("asgi3", resolve_interface(app))
                 with self.assertRaisesRegex(TypeError, "positional argument"):
