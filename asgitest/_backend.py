@@ -12,6 +12,7 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -127,17 +128,19 @@ async def wait_for_tasks(tasks: Collection[Any]) -> None:
         await asyncio.wait(list(tasks))
 
 
-def notice_tasks(backend: str, note: Callable[[Any], None]) -> None:
+def notice_tasks(backend: str, note: Callable[[Any], None]) -> Callable[[], None]:
     """Have a function called with each new task of the running loop, in the call that creates it.
 
     :param backend: ``"asyncio"`` or ``"trio"``
     :param note: takes the task
+    :return: is called on the loop when nobody is interested any more
     """
     if backend == "trio":
         import trio
 
-        trio.lowlevel.add_instrument(_Instrument(note))  # type: ignore[arg-type]
-        return
+        instrument: Any = _Instrument(note)
+        trio.lowlevel.add_instrument(instrument)
+        return partial(_remove_instrument, instrument)
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -150,12 +153,25 @@ def notice_tasks(backend: str, note: Callable[[Any], None]) -> None:
         return task
 
     loop.set_task_factory(create_and_note)
+    return _leave_to_the_end_of_the_loop
 
 
 def _create_task(loop: Any, coro: Any, **options: Any) -> Any:
     import asyncio
 
     return asyncio.Task(coro, loop=loop, **options)
+
+
+def _remove_instrument(instrument: Any) -> None:
+    import trio
+
+    # A run in guest mode goes on for other clients. Dropped without an end, it has no instruments.
+    with contextlib.suppress(RuntimeError):
+        trio.lowlevel.remove_instrument(instrument)
+
+
+def _leave_to_the_end_of_the_loop() -> None:
+    """Do nothing, for a loop of asyncio ends with its client."""
 
 
 class _Instrument:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -13,6 +14,10 @@ from ._stacks import describe_line
 # What stands between whoever wants a task and the function that makes it.
 _MACHINERY = frozenset({"anyio", "asyncio", "contextlib", "trio", "uvloop"})
 _PACKAGE = __name__.partition(".")[0]
+
+
+def _not_installed() -> None:
+    """Do nothing."""
 
 
 class Origins:
@@ -25,13 +30,15 @@ class Origins:
         self._lines: weakref.WeakKeyDictionary[Any, tuple[CodeType, int]] = (
             weakref.WeakKeyDictionary()
         )
+        #: Ends the noting of new tasks; called on the loop.
+        self.uninstall: Callable[[], None] = _not_installed
 
     def install(self, backend: str) -> None:
         """Begin to note the tasks of the running loop.
 
         :param backend: ``"asyncio"`` or ``"trio"``
         """
-        notice_tasks(backend, self._note)
+        self.uninstall = notice_tasks(backend, self._note)
 
     def describe(self, task: int) -> str:
         """Return the line that created a task as a traceback shows it, ``""`` if nobody knows.

@@ -64,6 +64,7 @@ class ServedLoop:
             self.leftovers = list((await self.find_leftovers()).values())
         finally:
             self.stopping = True
+            self._origins.uninstall()
 
     def call_soon(self, function: Callable[..., object], *args: Any) -> None:
         """Run a plain function on the loop, from any thread.

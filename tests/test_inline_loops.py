@@ -26,6 +26,7 @@ import anyio.to_thread
 
 from asgitest import ASGITestError, TestClient
 from asgitest import _asyncio_engine as asyncio_engine
+from asgitest._origins import Origins
 from tests.base import CleanTestCase
 
 BACKEND = os.environ.get("ASGITEST_BACKEND") or "asyncio"
@@ -145,6 +146,21 @@ class NeighbourTest(LoopTestCase):
         self.assertFalse(portal.has_ended)
         self.inline_client().get("/")
         self.assertTrue(portal.has_ended)
+
+    def test_nothing_stays_of_a_closed_client(self) -> None:
+        """A client that was closed looks at no task of the run that another one goes on with."""
+        noting: set[int] = set()
+        note = mock.patch.object(Origins, "_note", lambda origins, task: noting.add(id(origins)))
+        with note:
+            client = self.inline_client()
+            client.get("/")
+            for _ in range(3):
+                other = self.inline_client()
+                other.get("/")
+                other.close()
+            noting.clear()
+            client.get("/")
+        self.assertEqual(1, len(noting))
 
 
 @unittest.skipIf(ON_TRIO, "about loops of asyncio")
