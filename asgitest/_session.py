@@ -159,10 +159,19 @@ def _merged(of_request: Any, of_session: Any) -> Any:
 
 
 def _merged_headers(of_request: Any, of_session: Any) -> Any:
-    # requests leaves out what is None, of the session's headers as well.
-    is_plain = isinstance(of_session, Mapping) and all(
-        value is not None for _, value in header_lines(of_session)
-    )
+    is_plain = _is_plain(of_session)
     if is_plain and not of_request:
         return of_session
+    if is_plain and _is_plain(of_request):
+        # As requests does, which asks first what each of them is, at some expense.
+        merged = CaseInsensitiveDict(header_lines(of_session))
+        merged.update(header_lines(of_request))
+        return merged
     return merge_setting(of_request, of_session, dict_class=CaseInsensitiveDict)
+
+
+def _is_plain(headers: Any) -> bool:
+    # requests leaves out what is None, of the session's headers as well.
+    return isinstance(headers, Mapping) and all(
+        value is not None for _, value in header_lines(headers)
+    )
