@@ -80,16 +80,18 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
         with client.websocket_connect("/"):
             pass
 
-    session = contender.exits.enter_context(client.websocket_connect("/"))
-
-    def echo() -> None:
-        session.send_text("hello")
-        session.receive_text()
+    def echo(times: int) -> None:
+        # Left open, the session of some client keeps its thread busy, at the cost of all others.
+        with client.websocket_connect("/") as session:
+            for _ in range(times):
+                session.send_text("hello")
+                session.receive_text()
 
     def burst() -> None:
-        session.send_text("burst 10000")
-        for _ in range(10_000):
-            session.receive_text()
+        with client.websocket_connect("/") as session:
+            session.send_text("burst 10000")
+            for _ in range(10_000):
+                session.receive_text()
 
     contender.batches = {
         "GET in with": repeat(lambda: client.get("/")),
@@ -99,7 +101,7 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
         "redirect": repeat(lambda: client.get("/redirect")),
         "cookies": repeat(lambda: client.get("/cookies")),
         "WebSocket connect and close": repeat(connect),
-        "WebSocket echo": repeat(echo),
+        "WebSocket echo": echo,
         "WebSocket burst of 10,000": repeat(burst),
         "streamed upload of 64 MiB": repeat(lambda: client.post("/", **{content: pieces(1024)})),
         "suite of 500 tests": repeat(lambda: suite.run(case)),

@@ -53,7 +53,7 @@ def _memory(results: Results) -> Iterator[str]:
             (case, *(f"{figures[case]:.1f}" for figures in results.memory.values()))
             for case in CASES
         )
-        yield from _table("Memory", ("", *map(_name, results.memory)), rows)
+        yield from _table("Memory and throughput", ("", *map(_name, results.memory)), rows)
 
 
 def _imports(results: Results) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""Measure memory: each case in a process of its own, which tells how much it grew."""
+"""Measure memory and throughput at length: each case in a process of its own."""
 
 from __future__ import annotations
 
 import gc
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,9 +16,8 @@ from asgitest import TestClient
 from .application import app
 from .contenders import pieces
 
+# Pieces of 64 KiB.
 _GIBIBYTE = 16 * 1024
-
-
 _PROCESS = Path("/proc/self")
 
 
@@ -37,20 +37,34 @@ def _peak() -> int:
     return _status("VmHWM")
 
 
-def _download(client: TestClient) -> float:
-    client.get("/download/16", stream=True).close()
-    before = _resident()
+def _download(client: TestClient) -> None:
     with client.get(f"/download/{_GIBIBYTE}", stream=True) as response:
         for _ in response.iter_content(None):
             pass
-    return (_peak() - before) / 2**20
 
 
-def _upload(client: TestClient) -> float:
-    client.post("/", data=pieces(16))
-    before = _resident()
+def _upload(client: TestClient) -> None:
     client.post("/", data=pieces(_GIBIBYTE))
-    return (_peak() - before) / 2**20
+
+
+def _growth(stream: Callable[[TestClient], None]) -> Callable[[TestClient], float]:
+    def measure(client: TestClient) -> float:
+        client.post("/", data=pieces(16))
+        client.get("/download/16", stream=True).close()
+        before = _resident()
+        stream(client)
+        return (_peak() - before) / 2**20
+
+    return measure
+
+
+def _rate(stream: Callable[[TestClient], None]) -> Callable[[TestClient], float]:
+    def measure(client: TestClient) -> float:
+        start = time.perf_counter()
+        stream(client)
+        return 1024 / (time.perf_counter() - start)
+
+    return measure
 
 
 def _requests(client: TestClient) -> float:
@@ -81,8 +95,10 @@ def _websockets(client: TestClient) -> float:
 
 #: What is measured, by what the figure is; the last part is its unit.
 CASES: dict[str, Callable[[TestClient], float]] = {
-    "growth of the peak during 1 GiB down, MiB": _download,
-    "growth of the peak during 1 GiB up, MiB": _upload,
+    "growth of the peak during 1 GiB down, MiB": _growth(_download),
+    "growth of the peak during 1 GiB up, MiB": _growth(_upload),
+    "1 GiB down, MiB/s": _rate(_download),
+    "1 GiB up, MiB/s": _rate(_upload),
     "growth during 49,000 requests after 1,000, MiB": _requests,
     "each of 1,000 open WebSockets, KiB": _websockets,
 }
