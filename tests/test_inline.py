@@ -274,6 +274,9 @@ class PlaceTest(InlineTestCase):
         frame: Any = None
         # Where the debugger lets the program go on, it takes every trace function away.
         self.addCleanup(sys.settrace, sys.gettrace())
+        # It would stop in a callback of the collector, if there is one, and look for names there.
+        gc.disable()
+        self.addCleanup(gc.enable)
 
         def set_trace() -> None:
             debugger.set_trace(sys._getframe(1))
