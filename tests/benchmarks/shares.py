@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import cProfile
 import pstats
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from asgitest import TestClient
 
 from .application import app
-from .contenders import empty_adapter, empty_run
+from .contenders import Batch, empty_adapter, empty_run, repeat
 
 _TIMES = 200
 _PARTS = {
@@ -40,9 +39,9 @@ def measure() -> dict[str, Shares]:
         exits.callback(run.close)
         return {
             "GET, requests with an empty adapter": _shares(requests.batches["GET in with"]),
-            "GET, inline": _shares(_repeated(lambda: client.get("/"))),
+            "GET, inline": _shares(repeat(lambda: client.get("/"))),
             "asyncio.run of nothing": _shares(run.batches["client per test"]),
-            "client per test, inline": _shares(_repeated(_client_per_test)),
+            "client per test, inline": _shares(repeat(_client_per_test)),
         }
 
 
@@ -51,15 +50,7 @@ def _client_per_test() -> None:
         client.get("/")
 
 
-def _repeated(action: Callable[[], Any]) -> Callable[[int], None]:
-    def repeat(times: int) -> None:
-        for _ in range(times):
-            action()
-
-    return repeat
-
-
-def _shares(batch: Callable[[int], None]) -> Shares:
+def _shares(batch: Batch) -> Shares:
     batch(5)
     profile = cProfile.Profile()
     profile.runcall(batch, _TIMES)
