@@ -61,7 +61,8 @@ class ServedLoop:
                     # Before the tasks are waited for: some of them clean up slowly.
                     self.stopping = True
                 self._tasks.cancel()
-            self.leftovers = list((await self.find_leftovers()).values())
+            if self._has_others():
+                self.leftovers = list((await self.find_leftovers()).values())
         finally:
             self.stopping = True
             self._origins.uninstall()
@@ -118,8 +119,6 @@ class ServedLoop:
         :param known: ids of coroutines whose tasks may stay
         """
         for _ in range(3):
-            if not self._has_others():
-                return {}
             await anyio.lowlevel.checkpoint()
         return self.describe_leftovers(known)
 
