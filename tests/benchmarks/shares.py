@@ -7,8 +7,11 @@ where the profiler sees it.
 from __future__ import annotations
 
 import cProfile
+import os
 import pstats
 from contextlib import ExitStack
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from asgitest import TestClient
@@ -18,10 +21,10 @@ from .contenders import Batch, empty_adapter, empty_run, repeat
 
 _TIMES = 200
 _PARTS = {
-    "requests": ("/requests/", "/urllib3/", "/http/", "/email/", "/idna/", "/urllib/"),
-    "asyncio": ("/asyncio/", "/selectors.py"),
-    "anyio": ("/anyio/", "/sniffio/"),
-    "asgitest": ("/asgitest/",),
+    "requests": ("requests", "urllib3", "http", "email", "idna", "urllib"),
+    "asyncio": ("asyncio", "selectors"),
+    "anyio": ("anyio", "sniffio"),
+    "asgitest": ("asgitest",),
 }
 _OTHERS = "others"
 #: Whose calls they are.
@@ -72,10 +75,17 @@ def _statistics(profile: cProfile.Profile) -> dict[Any, Any]:
 
 
 def _part(path: str) -> str:
-    for part, places in _PARTS.items():
-        if any(place in path for place in places):
-            return part
-    return _OTHERS
+    return next((part for part in _PARTS if path.startswith(_places(part))), _OTHERS)
+
+
+@cache
+def _places(part: str) -> tuple[str, ...]:
+    # By where they are: a folder round all of them may have any name.
+    places: list[str] = []
+    for spec in filter(None, map(find_spec, _PARTS[part])):
+        folders = spec.submodule_search_locations
+        places += [str(spec.origin)] if folders is None else (f"{path}{os.sep}" for path in folders)
+    return tuple(places)
 
 
 def table(shares: dict[str, Shares]) -> str:
