@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 
-from asgitest import DeadlineExceeded, TestClient, WebSocketDenied
+from asgitest import DeadlineExceeded, LifespanError, TestClient, WebSocketDenied
 from asgitest._http_connection import HTTPConnection
 from asgitest._interface import ASGIApplication
 from asgitest._protocol._http import HTTPProtocol
@@ -64,6 +64,19 @@ class CornerTest(CleanTestCase):
                 session.receive_text(timeout=0.1)
 
         self.assertIn("0.1 s passed", str(caught.exception))
+
+    def test_long_values(self) -> None:
+        """What is logged for a report holds no long values."""
+
+        async def fails(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no " * 10_000})
+
+        client = TestClient(fails)
+        with self.assertRaises(LifespanError):
+            client.__enter__()
+        [log] = client.running.lifespan_logs
+        self.assertLess(len(log[-1][2]["message"]), 1_000)
 
     def test_deaf_application_at_the_clients_end(self) -> None:
         """A WebSocket that was left open is told, given a second, and cancelled."""

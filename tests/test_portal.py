@@ -723,17 +723,27 @@ class LifeTest(PortalTestCase):
         """A wait without deadline for a loop's end is many short ones, which a signal may end."""
         seconds: list[float | None] = []
         join = threading.Thread.join
+        client = TestClient(hello)
+        portal = client.portal
+        event = client.call(anyio.Event)
+
+        async def hold_up() -> None:
+            with anyio.CancelScope(shield=True):
+                await event.wait()
 
         def note(thread: threading.Thread, timeout: float | None = None) -> None:
             seconds.append(timeout)
+            # Not before, or the loop could be quicker than whoever waits for it.
+            portal.post(event.set)
             join(thread, timeout)
 
-        client = self.new_client(hello, timeout=None)
-        client.get("/")
+        portal.start_task_soon(hold_up)
+        portal.post_stop()
         with mock.patch.object(threading.Thread, "join", note):
-            client.close()
-        # One by which nobody waits, for the loop was quicker, is none.
+            portal.join(None)
+        self.assertTrue(portal.has_ended)
         self.assertNotIn(None, seconds)
+        self.assertNotEqual([], seconds)
 
     @on_thread("the loop ends while nobody waits for it")
     def test_call_while_it_ends(self) -> None:
