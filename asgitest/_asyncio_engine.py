@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+import time
 from asyncio import base_events
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from typing import Any
 
 from ._backend import PolicyKeeper, new_asyncio_loop
@@ -41,6 +44,12 @@ class AsyncioEngine:
         self.failure: BaseException | None = None
         self._generators = generators
         self._thread = threading.get_ident()
+        # Of callbacks that are not the caller's, so that they keep nothing of its context.
+        self._context = Context()
+        self._end = math.inf
+        # When the timer comes due; it outlasts the wait that it was set for.
+        self._due = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._has_expired = False
         self._is_stopped = False
         self._root: asyncio.Task[None]
@@ -86,14 +95,14 @@ class AsyncioEngine:
         """
         loop = self._loop
         self._has_expired = False
-        timer = None if seconds is None else loop.call_later(seconds, self._expire)
+        self._set_timer(seconds)
         answer.when_given = self._answered
         self.running = True
         try:
             # Who was too slow to end the last run may end this one.
             while not (answer.given or self._has_expired or self._root.done()):
                 # The loop puts its own hooks in place whenever it begins to run.
-                loop.call_soon(self._generators.install)
+                loop.call_soon(self._generators.install, context=self._context)
                 self._is_stopped = False
                 loop.run_forever()
                 if not (self._is_stopped or self._root.done()):
@@ -101,8 +110,7 @@ class AsyncioEngine:
         finally:
             self.running = False
             answer.when_given = None
-            if timer is not None:
-                timer.cancel()
+            self._end = math.inf
         if self._root.done():
             self._note_end()
 
@@ -142,9 +150,29 @@ class AsyncioEngine:
         else:
             self.post(self._stop)
 
-    def _expire(self) -> None:
-        self._has_expired = True
-        self._stop()
+    def _set_timer(self, seconds: float | None) -> None:
+        """Have the loop wake when time is over; a timer that comes due before will do for that.
+
+        Most waits end long before, and none of them has to set one, and to cancel it.
+        """
+        if seconds is None:
+            return
+        self._end = time.monotonic() + seconds
+        if self._end < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = self._end
+            self._timer = self._loop.call_later(seconds, self._look_at_time, context=self._context)
+
+    def _look_at_time(self) -> None:
+        self._due, self._timer = math.inf, None
+        left = self._end - time.monotonic()
+        if left > 0:
+            # Set for an earlier wait, or a little early; of no wait at all it is set no more.
+            self._set_timer(None if left == math.inf else left)
+        else:
+            self._has_expired = True
+            self._stop()
 
     def _stop(self) -> None:
         # Once: the second one would end the next run of uvloop, as if the application had.

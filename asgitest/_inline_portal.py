@@ -28,7 +28,7 @@ class Engine(Protocol):
     """An event loop that can be advanced."""
 
     running: bool
-    #: Whether tasks can be made while the loop stands still.
+    #: Whether tasks can be made, and callbacks posted, while the loop stands still.
     starts_at_once: bool
     failure: BaseException | None
 
@@ -78,7 +78,7 @@ class InlinePortal(Portal):
     """
 
     def start(self) -> None:
-        """Make the loop, and advance it until its root task has begun.
+        """Make the loop and its root task, which begins with the first call if it can wait for that.
 
         :raises ImportError: if the backend is not installed
         :raises ASGITestError: if a loop runs in this thread
@@ -99,10 +99,11 @@ class InlinePortal(Portal):
         self._interruptions.open()
         self._served.foreign_tasks = self._engine.foreign_tasks
         _open.append(self)
+        self._served.post_by(self._engine.post)
         started = Answer()
         self._engine.start(lambda: self._served.serve(started.give))
-        self.await_answer(started, None)
-        self._served.post_by(self._engine.post)
+        if not self._engine.starts_at_once:
+            self.await_answer(started, None)
 
     def _new_engine(self) -> Engine:
         # Each imports its library, and a run has one of them.
@@ -286,12 +287,15 @@ class InlinePortal(Portal):
             self._finish(seconds)
 
     def _start_call(self, call: Call) -> None:
-        if self._engine.starts_at_once and threading.get_ident() == self._ident:
-            if self._has_ended:
-                raise self._ended_error()
-            self._new_context().run(self._served.start_call, call)
-        else:
+        if not self._engine.starts_at_once or threading.get_ident() != self._ident:
             super()._start_call(call)
+        elif self._has_ended:
+            raise self._ended_error()
+        elif self._served.loop is None:
+            # Behind the first step of the root task, which has to be made before.
+            super()._start_call(call)
+        else:
+            self._new_context().run(self._served.start_call, call)
 
     def _new_future(self) -> Future[Any]:
         return InlineFuture(self)

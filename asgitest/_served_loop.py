@@ -53,7 +53,9 @@ class ServedLoop:
                 self.own_tasks = {task.id for task in anyio.get_running_tasks()}
                 self._generators.install()
                 self._origins.install(self._backend)
-                self.loop, self._call_soon = running_loop(self._backend)
+                self.loop, call_soon = running_loop(self._backend)
+                if self._call_soon is _not_running:
+                    self._call_soon = call_soon
                 ready()
                 try:
                     await self._stop_wanted.wait()
@@ -77,7 +79,7 @@ class ServedLoop:
         self._call_soon(function, *args)
 
     def post_by(self, call_soon: Callable[..., object]) -> None:
-        """Have :meth:`call_soon` take another way than the one that the loop itself offers.
+        """Have :meth:`call_soon` take another way than the one that the running loop offers.
 
         :param call_soon: does the same, from any thread
         """
