@@ -138,6 +138,7 @@ class Call:
         self._scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._loop_ends = False
+        self._has_returned = False
         self._ended: anyio.Event | None = None
 
     async def run(self) -> None:
@@ -147,24 +148,29 @@ class Call:
             return
         error: BaseException | None = None
         result: Any = None
-        has_returned = False
         try:
-            with anyio.CancelScope() as self._scope:
-                if self._cancelled:
-                    self._scope.cancel()
-                result = self._function(*self._args, **self._keywords)
-                if inspect.isawaitable(result) and not _is_deprecated(result):
-                    result = await result
-                has_returned = True
+            result = await self._perform()
         except BaseException as raised:
             # Kept from the loop: there, a SystemExit would end it for everybody.
             error = raised
-        if self._loop_ends and not has_returned:
+        if self._loop_ends and not self._has_returned:
             # Not for the asking of whoever waits, so it is an outcome.
             error = error or anyio.get_cancelled_exc_class()()
         self.answer.give((error, result))
         if self._ended is not None:
             self._ended.set()
+
+    async def _perform(self) -> Any:
+        """Run the function where it can be cancelled, and note whether it returned."""
+        result: Any = None
+        with anyio.CancelScope() as self._scope:
+            if self._cancelled:
+                self._scope.cancel()
+            result = self._function(*self._args, **self._keywords)
+            if inspect.isawaitable(result) and not _is_deprecated(result):
+                result = await result
+            self._has_returned = True
+        return result
 
     @property
     def is_over(self) -> bool:

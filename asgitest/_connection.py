@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from ._backend import is_cancellation, take_cancellation
-from ._calls import Watch
+from ._calls import Call, Watch
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
@@ -76,6 +76,7 @@ class Connection(Generic[P]):
         self.scope = scope
         self._cancel_scope: anyio.CancelScope | None = None
         self._cancelled = False
+        self._broken_off = False
         self._change: anyio.Event | None = None
         self._watches: list[Watch] = []
         # The calls of receive() that wait, in the order they came (HTTP-REQ-09).
@@ -90,7 +91,7 @@ class Connection(Generic[P]):
         __tracebackhide__ = True
         try:
             with anyio.CancelScope() as self._cancel_scope:
-                if self._cancelled:
+                if self._broken_off:
                     self._cancel_scope.cancel()
                 await self._call_application()
         except RuntimeError as error:
@@ -262,7 +263,11 @@ class Connection(Generic[P]):
 
     def start(self) -> None:
         """Start the application in a task of its own."""
-        self.portal.start_soon(self.run_watched, name=self.name)
+        self.portal.start_call(self.as_call(), self.name)
+
+    def as_call(self) -> ApplicationCall:
+        """Return the call that runs the application in a task of its own."""
+        return ApplicationCall(self, self.run_watched)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, or cannot any more: ended, or broken a rule.
@@ -297,8 +302,13 @@ class Connection(Generic[P]):
             await self._changed()
 
     def cancel(self) -> None:
-        """Cancel the application."""
+        """Cancel the application, whose cancellation then is no outcome."""
         self._cancelled = True
+        self.break_off()
+
+    def break_off(self) -> None:
+        """Have the application get a cancellation, which is an outcome if it raises it."""
+        self._broken_off = True
         if self._cancel_scope is not None:
             self._cancel_scope.cancel()
 
@@ -358,6 +368,31 @@ class Connection(Generic[P]):
         if self._change is None:
             self._change = anyio.Event()
         await self._change.wait()
+
+
+class ApplicationCall(Call):
+    """A call that runs an application, and is cancelled by the cancel scope that this has anyway.
+
+    :param connection: the connection of the application
+    :param function: one of its coroutine functions, which runs the application to its end
+    :param args: its positional arguments
+    """
+
+    def __init__(
+        self, connection: Connection[Any], function: Callable[..., Any], *args: Any
+    ) -> None:
+        super().__init__(function, args)
+        self._connection = connection
+
+    async def _perform(self) -> Any:
+        __tracebackhide__ = True
+        result = await self._function(*self._args)
+        self._has_returned = True
+        return result
+
+    def cancel(self) -> None:
+        """Cancel the application; called on the loop."""
+        self._connection.break_off()
 
 
 class _Receiver:

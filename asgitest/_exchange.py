@@ -10,6 +10,7 @@ import requests
 
 from ._application import RunningApplication
 from ._calls import Wait
+from ._connection import ApplicationCall
 from ._extras import Extras
 from ._failure import RequestDeadlineExceeded, broken_response, raise_failure
 from ._http_connection import HTTPConnection, HTTPProgress
@@ -49,9 +50,8 @@ class Exchange:
         :param body: the request's body
         """
         __tracebackhide__ = True
-        progress: HTTPProgress = self.portal.run(
-            self._wait("to answer"), self.connection.exchange, body
-        )
+        call = ApplicationCall(self.connection, self.connection.exchange, body)
+        progress: HTTPProgress = self.portal.wait_for(self._wait("to answer"), call)
         return progress
 
     def begin(self, body: bytes | None, goal: Any, doing: str) -> HTTPProgress:
@@ -62,7 +62,7 @@ class Exchange:
         :param doing: what the application is to do, in words
         """
         __tracebackhide__ = True
-        self.portal.spawn(self.connection.run_watched, name=self.connection.name)
+        self.portal.spawn_call(self.connection.as_call(), self.connection.name)
         if body is None:
             self._chunks = body_chunks(self._request.body)
         progress = self.advance(goal, doing, body)

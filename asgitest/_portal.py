@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from functools import partial
 from typing import Any, TypeVar
 
 from ._backend import BACKEND_MODULES, is_cancellation, mark_backend
@@ -306,8 +305,16 @@ class Portal:
         :param name: what reports call the task
         :raises RuntimeError: if the loop has ended
         """
-        start = partial(self.start_soon, function, *args, name=name)
-        self._served.call_soon(self._new_context().run, start)
+        self.spawn_call(Call(function, args), name)
+
+    def spawn_call(self, call: Call, name: str | None = None) -> None:
+        """Start the task of a call as :meth:`spawn` does that of a function.
+
+        :param call: what runs in it
+        :param name: what reports call the task
+        :raises RuntimeError: if the loop has ended
+        """
+        self._served.call_soon(self._new_context().run, self._served.start_call, call, name)
 
     def break_off(self, thread: int) -> None:
         """Cancel what runs for a thread, which gets the cancellation; called on the loop.
@@ -325,14 +332,13 @@ class Portal:
         texts = [describe_tasks(subject, self._served.own_tasks), describe_threads()]
         return "\n".join(filter(None, texts))
 
-    def start_soon(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
-        """Start a task; called on the loop.
+    def start_call(self, call: Call, name: str | None = None) -> None:
+        """Start the task of a call that nobody waits for; called on the loop.
 
-        :param function: a coroutine function that does not raise
-        :param args: its positional arguments
+        :param call: what runs in it
         :param name: what reports call the task
         """
-        self._served.start_call(Call(function, args), name)
+        self._served.start_call(call, name)
 
     def confirm_alive(self) -> None:
         """Tell a cancellation that an application made up from one of a loop that ends.

@@ -28,7 +28,15 @@ _WRAPPERS = (
     "coroutine_wrapper",
 )
 # Functions of this package that run what is not of this package.
-_ENTRIES = ("run", "_call_application", "run_watched", "exchange", "take_steps", "__call__")
+_ENTRIES = (
+    "run",
+    "_perform",
+    "_call_application",
+    "run_watched",
+    "exchange",
+    "take_steps",
+    "__call__",
+)
 
 
 def await_chain(awaitable: Any) -> Iterator[types.FrameType]:
