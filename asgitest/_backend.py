@@ -99,11 +99,8 @@ def loop_in_this_thread() -> str:
         return "trio"
     import asyncio
 
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return ""
-    return "asyncio"
+    # It says None where the public function raises, and this is asked before each call.
+    return "" if asyncio._get_running_loop() is None else "asyncio"
 
 
 def mark_backend(backend: str) -> None:
@@ -145,21 +142,19 @@ def notice_tasks(backend: str, note: Callable[[Any], None]) -> Callable[[], None
 
     loop = asyncio.get_running_loop()
     # That of a loop factory of the user's comes first.
-    create: Any = loop.get_task_factory() or _create_task
+    create: Any = loop.get_task_factory()
+    task_class = asyncio.Task
 
     def create_and_note(loop: Any, coro: Any, **options: Any) -> Any:
-        task = create(loop, coro, **options)
+        if create is None:
+            task = task_class(coro, loop=loop, **options)
+        else:
+            task = create(loop, coro, **options)
         note(task)
         return task
 
     loop.set_task_factory(create_and_note)
     return _leave_to_the_end_of_the_loop
-
-
-def _create_task(loop: Any, coro: Any, **options: Any) -> Any:
-    import asyncio
-
-    return asyncio.Task(coro, loop=loop, **options)
 
 
 def _remove_instrument(instrument: Any) -> None:

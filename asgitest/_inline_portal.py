@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol
 
 from ._backend import loop_in_this_thread
@@ -295,7 +295,7 @@ class InlinePortal(Portal):
             # Behind the first step of the root task, which has to be made before.
             super()._start_call(call)
         else:
-            self._new_context().run(self._served.start_call, call)
+            copy_context().run(self._run_marked, self._served.start_call, call)
 
     def _new_future(self) -> Future[Any]:
         return InlineFuture(self)

@@ -187,7 +187,8 @@ class Portal:
     def _describe_what_stays(self) -> str:
         block = self.describe_block()
         answer = Answer()
-        self.post(self._new_context().run, lambda: answer.give(self._served.describe_leftovers()))
+        with contextlib.suppress(RuntimeError):
+            self._post_marked(lambda: answer.give(self._served.describe_leftovers()))
         has_answered = self.await_answer(answer, self.grace)
         place = "\n".join(answer.value.values()) if has_answered else self.describe_place()
         return "\n".join(filter(None, [block, place, describe_threads()]))
@@ -314,7 +315,7 @@ class Portal:
         :param name: what reports call the task
         :raises RuntimeError: if the loop has ended
         """
-        self._served.call_soon(self._new_context().run, self._served.start_call, call, name)
+        self._post_marked(self._served.start_call, call, name)
 
     def break_off(self, thread: int) -> None:
         """Cancel what runs for a thread, which gets the cancellation; called on the loop.
@@ -447,12 +448,16 @@ class Portal:
             call.fail(self._ended_error())
 
     def _start_call(self, call: Call) -> None:
-        self._served.call_soon(self._new_context().run, self._served.start_call, call)
+        self._post_marked(self._served.start_call, call)
 
-    def _new_context(self) -> contextvars.Context:
+    def _post_marked(self, function: Callable[..., object], *args: Any) -> None:
+        """Run a function on the loop, in a copy of the caller's context that is marked as its."""
         context = contextvars.copy_context()
-        context.run(self._mark_context)
-        return context
+        self._served.call_soon(context.run, self._run_marked, function, *args)
+
+    def _run_marked(self, function: Callable[..., object], *args: Any) -> None:
+        self._mark_context()
+        function(*args)
 
     def _result(self, call: Call, wait: Wait) -> Any:
         interrupt = sys.exc_info()[1]
