@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import anyio
-import anyio.lowlevel
 
 from ._backend import is_cancellation, take_cancellation
 from ._calls import Call, Watch
+from ._checkpoints import cancel_shielded_checkpoint, checkpoint
 from ._generators import no_generators, watch
 from ._interface import ASGIApplication
 from ._outcome import comes_of_disconnect, unwrap_group
@@ -72,6 +72,7 @@ class Connection(Generic[P]):
         self.began = time.monotonic()
         self.breaches: deque[Breach] = deque()
         self.portal = portal
+        self._is_trio = portal.is_trio
         self._application = application
         self.scope = scope
         self._cancel_scope: anyio.CancelScope | None = None
@@ -97,7 +98,7 @@ class Connection(Generic[P]):
         except RuntimeError as error:
             self._give_loop_up()
             self.error = error
-        await take_cancellation(self.portal.is_trio)
+        await take_cancellation(self._is_trio)
         if self.portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
             with anyio.move_on_after(self.portal.grace):
@@ -155,9 +156,9 @@ class Connection(Generic[P]):
         # disconnect by cancelling the call beforehand, and get what is at hand from a server; who
         # asks again and again after the end has to be cancellable, though.
         if self.protocol.is_repeating:
-            await anyio.lowlevel.checkpoint()
+            await checkpoint(self._is_trio)
         else:
-            await anyio.lowlevel.cancel_shielded_checkpoint()
+            await cancel_shielded_checkpoint(self._is_trio)
         event = None if self._receivers else self.protocol.next_event()
         if event is None:
             event = await self._wait_for_event()
@@ -195,7 +196,7 @@ class Connection(Generic[P]):
         # Who only looks for a disconnect cancels its call at once, and takes nothing from anybody;
         # and who was cancelled before may not have heard of it.
         for _ in range(_GLANCE):
-            await anyio.lowlevel.checkpoint()
+            await checkpoint(self._is_trio)
         if any(receiver.is_served or receiver in self._receivers for receiver in ahead):
             self.protocol.refuse_queue()
         if self.protocol.judge.warnings:
@@ -204,7 +205,7 @@ class Connection(Generic[P]):
     async def _send(self, message: Any) -> None:
         __tracebackhide__ = True
         self._check_thread("send()")
-        await anyio.lowlevel.checkpoint()
+        await checkpoint(self._is_trio)
         try:
             taken = self.protocol.send(message)
         except BaseException:

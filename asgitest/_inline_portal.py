@@ -78,7 +78,7 @@ class InlinePortal(Portal):
     """
 
     def start(self) -> None:
-        """Make the loop and its root task, which begins with the first call if it can wait for that.
+        """Make the loop and its root task, which begins with the first call where it can wait.
 
         :raises ImportError: if the backend is not installed
         :raises ASGITestError: if a loop runs in this thread

@@ -57,6 +57,7 @@ LAYERS: tuple[tuple[str, frozenset[str]], ...] = (
                 "_awaiting",
                 "_backend",
                 "_calls",
+                "_checkpoints",
                 "_connection",
                 "_contexts",
                 "_debugger",
@@ -170,6 +171,7 @@ ANYIO_MODULES = frozenset(
         "_awaiting",
         "_backend",
         "_calls",
+        "_checkpoints",
         "_connection",
         "_contexts",
         "_expiry",
@@ -190,8 +192,8 @@ ANYIO_MODULES = frozenset(
     }
 )
 
-#: The module that knows what differs between the event loops, and those that drive one kind each.
-BACKEND_MODULES = frozenset({"_asyncio_engine", "_backend", "_guest_engine"})
+#: The modules that know what differs between the event loops, and those that drive one kind each.
+BACKEND_MODULES = frozenset({"_asyncio_engine", "_backend", "_checkpoints", "_guest_engine"})
 
 #: What is imported where trio is asked for, and by nobody else.
 TRIO_MODULES = frozenset({"_guest_engine"})
@@ -431,7 +433,7 @@ class PurityTest(unittest.TestCase):
         self.assertLessEqual(ANYIO_MODULES, layer("runtime"))
 
     def test_few_modules_know_the_backends(self) -> None:
-        """asyncio, uvloop and trio are imported by three modules of the runtime."""
+        """asyncio, uvloop and trio are imported by four modules of the runtime."""
         self.assertEqual(BACKEND_MODULES, importers("asyncio", "uvloop", "trio", "sniffio"))
         self.assertLessEqual(BACKEND_MODULES, layer("runtime"))
 
