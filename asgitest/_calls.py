@@ -120,9 +120,11 @@ class Call:
     :param keywords: its keyword arguments
     :ivar answer: ``(error, result)``, of which one is ``None``
     :ivar thread: identifier of the thread that waits
+    :ivar starts_task: whether a task comes of it, which runs in the context of the caller
     """
 
     title = "The application"
+    starts_task = True
 
     def __init__(
         self,
@@ -219,6 +221,7 @@ class Watch(Call):
     :param condition: looks whether it holds; called on the loop
     :param result: returns what the thread is given then; called on the loop
     :param attach: has :meth:`look` called after each change; called on the loop
+    :param starts_task: whether ``attach`` starts what is watched
     """
 
     def __init__(
@@ -226,8 +229,11 @@ class Watch(Call):
         condition: Callable[[], bool],
         result: Callable[[], Any],
         attach: Callable[[Watch], object],
+        *,
+        starts_task: bool = False,
     ) -> None:
         super().__init__(condition, ())
+        self.starts_task = starts_task
         self._result = result
         self._attach = attach
 

@@ -45,6 +45,7 @@ class LifespanConnection(Connection[LifespanProtocol]):
             lambda: self.is_at(lambda: self.protocol.startup_answered),
             self._progress,
             self._start_watched,
+            starts_task=True,
         )
 
     async def shut_down(self) -> LifespanProgress:

@@ -102,7 +102,7 @@ class OpenedWebSocket(Body):
             self.connection.add_event(event)
             return
         self._portal.check_thread("an event to be sent")
-        self._portal.post(self.connection.add_event, event)
+        self._portal.notify(self.connection.add_event, event)
 
     def post_disconnect(self, code: int, reason: str) -> None:
         """Close the client's side; does not wait.
@@ -114,7 +114,7 @@ class OpenedWebSocket(Body):
             self.connection.disconnect(code, reason)
             return
         self._portal.check_thread("the WebSocket to close")
-        self._portal.post(self.connection.disconnect, code, reason)
+        self._portal.notify(self.connection.disconnect, code, reason)
 
     def take(self, seconds: float | None) -> Message | None:
         """Take the next message, and wait for one if there is none.

@@ -298,6 +298,15 @@ class Portal:
         with contextlib.suppress(RuntimeError):
             self._served.call_soon(function, *args)
 
+    def notify(self, function: Callable[..., object], *args: Any) -> None:
+        """Do as :meth:`post`, or at once where nothing can run beside it.
+
+        :param function: a function that does not raise, and does no more than to note something and
+            to set events
+        :param args: its positional arguments
+        """
+        self.post(function, *args)
+
     def spawn(self, function: Callable[..., Any], *args: Any, name: str | None = None) -> None:
         """Start a task on the loop, in a copy of the caller's context, without waiting.
 
@@ -448,7 +457,10 @@ class Portal:
             call.fail(self._ended_error())
 
     def _start_call(self, call: Call) -> None:
-        self._post_marked(self._served.start_call, call)
+        if call.starts_task:
+            self._post_marked(self._served.start_call, call)
+        else:
+            self._served.call_soon(self._served.start_call, call)
 
     def _post_marked(self, function: Callable[..., object], *args: Any) -> None:
         """Run a function on the loop, in a copy of the caller's context that is marked as its."""

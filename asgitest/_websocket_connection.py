@@ -86,7 +86,10 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         """Return what starts the application, and watches for its answer to the handshake."""
         # What the application does since belongs to the receives to come.
         return Watch(
-            self._has_answered, lambda: self._accepted or self._progress(), self._start_watched
+            self._has_answered,
+            lambda: self._accepted or self._progress(),
+            self._start_watched,
+            starts_task=True,
         )
 
     def _has_answered(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import gc
 import io
 import os
 import pdb
@@ -15,6 +17,7 @@ import threading
 import time
 import unittest
 import warnings
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
@@ -24,8 +27,10 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from asgitest import ASGITestError, TestClient
+from asgitest import ASGITestError, DeadlineExceeded, TestClient, WebSocketSession
 from asgitest import _asyncio_engine as asyncio_engine
+from asgitest._calls import Wait
+from asgitest._inline_portal import InlinePortal
 from asgitest._origins import Origins
 from tests.base import CleanTestCase
 
@@ -33,7 +38,16 @@ BACKEND = os.environ.get("ASGITEST_BACKEND") or "asyncio"
 ON_TRIO = BACKEND == "trio"
 HAS_ANYIO_4 = not hasattr(anyio, "ExceptionGroup")
 HAS_ALARM = hasattr(signal, "SIGALRM")
+# Seconds of a wait that is known to take longer.
+SHORT = 0.05
 IN_MAIN_THREAD = threading.current_thread() is threading.main_thread()
+
+
+variable: contextvars.ContextVar[Any] = contextvars.ContextVar("variable")
+
+
+class Value:
+    """Something that can be seen to be collected."""
 
 
 class LoopTestCase(CleanTestCase):
@@ -292,6 +306,118 @@ class AsyncioTest(LoopTestCase):
             timeout=60,
         )
         self.assertEqual(("end\n", "", 0), (done.stdout, done.stderr, done.returncode))
+
+
+@unittest.skipIf(ON_TRIO, "a loop of asyncio")
+class TimerTest(LoopTestCase):
+    """The timer of the deadlines, which outlasts the wait that it was set for."""
+
+    def portal(self) -> InlinePortal:
+        """Return a portal that ends with the test."""
+        portal = InlinePortal(BACKEND)
+        portal.start()
+        self.addCleanup(portal.stop, 10)
+        return portal
+
+    def wait(self, portal: InlinePortal, function: Callable[[], Any], seconds: float | None) -> Any:
+        """Return what a function returns, within so many seconds."""
+        return portal.run(Wait(seconds, "the function to return"), function)
+
+    def test_many_waits(self) -> None:
+        """A wait that comes due later than the timer that is there sets none."""
+        portal = self.portal()
+        loop: Any = portal._engine._loop  # type: ignore[attr-defined]
+        set_before: list[float] = []
+
+        class Spy:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(loop, name)
+
+            def call_later(self, seconds: float, *args: Any, **options: Any) -> Any:
+                set_before.append(seconds)
+                return loop.call_later(seconds, *args, **options)
+
+        portal._engine._loop = Spy()  # type: ignore[attr-defined]
+        for seconds in (100, 100, 200, 50, 100):
+            self.wait(portal, int, seconds)
+        self.assertEqual([100, 50], set_before)
+
+    def test_earlier_wait(self) -> None:
+        """A timer that comes due in a later wait does not end that one."""
+        portal = self.portal()
+        for seconds in (100, None):
+            self.wait(portal, int, SHORT)
+
+            async def outlast() -> str:
+                await anyio.sleep(2 * SHORT)
+                return "outlasted"
+
+            with self.subTest(seconds=seconds):
+                self.assertEqual("outlasted", self.wait(portal, outlast, seconds))
+
+    def test_deadline_behind_it(self) -> None:
+        """A deadline is kept that lies behind the timer of an earlier wait."""
+        portal = self.portal()
+        self.wait(portal, int, SHORT)
+        with self.assertRaises(DeadlineExceeded) as caught:
+            self.wait(portal, anyio.sleep_forever, 2 * SHORT)
+        # That would be what ends a loop which does not look at its timers.
+        self.assertNotIn("blocked", str(caught.exception))
+
+    def test_context(self) -> None:
+        """The timer keeps nothing alive that the test has in its context."""
+        portal = self.portal()
+        value = Value()
+        alive = weakref.ref(value)
+
+        def use(value: Value) -> None:
+            variable.set(value)
+            self.wait(portal, int, 100)
+
+        contextvars.copy_context().run(use, value)
+        # What the end of the call has left to do is done in the next one.
+        self.wait(portal, int, 100)
+        del value
+        gc.collect()
+        self.assertIsNone(alive())
+
+
+@unittest.skipIf(ON_TRIO, "a loop of asyncio")
+class StandstillTest(LoopTestCase):
+    """What is done to a loop that stands still."""
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        """Wait for the end of a WebSocket, with a worker thread that uses it."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        await self.do()
+        while (await receive())["type"] != "websocket.disconnect":
+            self.received += 1
+
+    def test_event(self) -> None:
+        """An event for the application lies there at once."""
+        self.received = 0
+        with self.inline_client().websocket_connect("/") as session:
+            session.send_text("one")
+            session.send_text("two")
+            connection = session.response.raw.websocket.connection
+            self.assertTrue(connection.protocol.has_events)
+            self.assertEqual(0, self.received)
+        self.assertEqual(2, self.received)
+
+    def test_event_while_it_runs(self) -> None:
+        """A worker thread of the application hands an event over to the loop that runs."""
+        self.received = 0
+        sessions: list[WebSocketSession] = []
+
+        async def send_in_worker() -> None:
+            await anyio.to_thread.run_sync(sessions[0].send_text, "one")
+
+        client = self.inline_client()
+        with client.websocket_connect("/") as session:
+            sessions.append(session)
+            client.call(send_in_worker)
+        self.assertEqual(1, self.received)
 
 
 @unittest.skipUnless(IN_MAIN_THREAD and HAS_ALARM, "signals come to the main thread alone")
