@@ -237,7 +237,7 @@ class RunningApplication:
         if lifespan is None or not portal.usable:
             return
         wait = Wait(self.timeout, "the application to answer lifespan.shutdown", lifespan)
-        progress = portal.run(wait, lifespan.shut_down)
+        progress = portal.wait_for(wait, lifespan.shut_down())
         if progress.state is LifespanState.STOP_FAILED and progress.violation is None:
             raise self._reported_failure(portal, lifespan, "shutdown")
         if not progress.ended:

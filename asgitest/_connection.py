@@ -355,6 +355,11 @@ class Connection(Generic[P]):
         """Let the application know that its client is gone, and wait for its end."""
         raise NotImplementedError
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether :meth:`settle` has no generators to wait for."""
+        return not (self._iterated or self.portal.generators.is_closing)
+
     async def settle(self) -> None:
         """Wait until the application is through, and the generators it dropped are closed."""
         await self.wait_ended()

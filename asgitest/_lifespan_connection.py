@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import anyio.lowlevel
-
 from ._calls import Watch
 from ._connection import Connection
 from ._protocol._lifespan import LifespanProtocol, LifespanState
 from .exceptions import ProtocolError
 
 # Of the loop, from an application's last message to its end.
-_STEPS = 3
+_TURNS = 3
 
 
 class LifespanProgress(NamedTuple):
@@ -38,6 +36,7 @@ class LifespanConnection(Connection[LifespanProtocol]):
     """The lifespan of one application on one loop."""
 
     awaited = "nothing comes but lifespan.shutdown, once, when the client is closed"
+    _turns_left = 0
 
     def start_up(self) -> Watch:
         """Return what starts the application, and watches for its answer."""
@@ -48,20 +47,31 @@ class LifespanConnection(Connection[LifespanProtocol]):
             starts_task=True,
         )
 
-    async def shut_down(self) -> LifespanProgress:
-        """Have the application shut down, and wait for its answer.
+    def shut_down(self) -> Watch:
+        """Return what has the application shut down, and watches for its answer.
 
         Most applications end within a step of it, which need not cost the thread another hop.
         """
+        return Watch(self._is_down, self._settled_progress, self._begin_shut_down)
+
+    def _begin_shut_down(self, watch: Watch) -> None:
+        self._turns_left = _TURNS
         self.protocol.shut_down()
         self.notify()
-        await self.until(lambda: self.protocol.shutdown_answered)
-        for _ in range(_STEPS):
-            if self.ended:
-                await self.settle()
-                break
-            await anyio.lowlevel.checkpoint()
-        return self._progress()
+        self.attach(watch)
+
+    def _is_down(self) -> bool:
+        if not self.is_at(lambda: self.protocol.shutdown_answered):
+            return False
+        if self.ended or not self._turns_left:
+            return True
+        self._turns_left -= 1
+        self.portal.post(self.notify)
+        return False
+
+    def _settled_progress(self) -> LifespanProgress:
+        # One that dropped generators is through when these are closed, and that takes a wait.
+        return self._progress()._replace(ended=self.ended and self.is_settled)
 
     async def end(self) -> LifespanProgress:
         """Wait for the application's end."""
