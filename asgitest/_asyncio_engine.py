@@ -54,10 +54,10 @@ class AsyncioEngine:
         self._is_stopped = False
         self._root: asyncio.Task[None]
 
-    def start(self, serve: Callable[[], Awaitable[None]]) -> None:
+    def start(self, serve: Callable[[], Awaitable[bool]]) -> None:
         """Make the root task; it takes its first step when the loop is advanced.
 
-        :param serve: what the root task runs
+        :param serve: what the root task runs; tells whether other tasks are left
         """
         self._root = self._loop.create_task(self._main(serve), name="asgitest root")
         self._root.add_done_callback(_is_root or self._stop_at_end)
@@ -187,18 +187,20 @@ class AsyncioEngine:
         if not self._root.cancelled():
             self.failure = self.failure or self._root.exception()
 
-    async def _main(self, serve: Callable[[], Awaitable[None]]) -> None:
+    async def _main(self, serve: Callable[[], Awaitable[bool]]) -> None:
+        has_others = True
         try:
-            await serve()
+            has_others = await serve()
         finally:
-            await self._end_tasks()
+            # As asyncio.run() does at its end.
+            if has_others:
+                await self._end_tasks()
+            await self._loop.shutdown_asyncgens()
+            await self._loop.shutdown_default_executor()
 
     async def _end_tasks(self) -> None:
-        # As asyncio.run() does at its end.
         others = [task for task in asyncio.all_tasks() if task is not self._root]
         # After a failure they are cancelled already, and may be cleaning up.
         for task in others if self.failure is None else ():
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()

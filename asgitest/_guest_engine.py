@@ -222,7 +222,7 @@ class GuestEngine:
         """Whether the client's task has ended, or the run itself."""
         return self._has_ended or self._run.done
 
-    def start(self, serve: Callable[[], Awaitable[None]]) -> None:
+    def start(self, serve: Callable[[], Awaitable[bool]]) -> None:
         """Start the client's task; it takes its first step when the run is advanced.
 
         :param serve: what the task runs
@@ -296,7 +296,7 @@ class GuestEngine:
         # One of trio itself ends the run for all clients.
         self.failure = self.failure or self._run.failure
 
-    async def _main(self, serve: Callable[[], Awaitable[None]]) -> None:
+    async def _main(self, serve: Callable[[], Awaitable[bool]]) -> None:
         self._root = id(trio.lowlevel.current_task())
         self._run.roots.add(self._root)
         try:

@@ -140,7 +140,8 @@ class Portal:
         :raises ASGITestError: if the loop does not end, and is abandoned then, or ended only when
             something was broken off
         """
-        self.post_stop()
+        self._stop_asked = True
+        self.notify(self._served.want_stop)
         self.join(seconds)
         if not self.has_ended:
             where = self._describe_what_stays()

@@ -42,10 +42,11 @@ class ServedLoop:
         self._tasks = started_tasks(backend)
         self._stop_wanted: Any = None
 
-    async def serve(self, ready: Callable[[], object]) -> None:
+    async def serve(self, ready: Callable[[], object]) -> bool:
         """Hold the loop open until :meth:`want_stop`, then cancel what is left on it.
 
         :param ready: called when tasks can be started
+        :return: whether there were tasks on the loop that nobody waited for
         """
         try:
             async with self._tasks:
@@ -63,8 +64,10 @@ class ServedLoop:
                     # Before the tasks are waited for: some of them clean up slowly.
                     self.stopping = True
                 self._tasks.cancel()
-            if self._has_others():
+            has_others = self._has_others()
+            if has_others:
                 self.leftovers = list((await self.find_leftovers()).values())
+            return has_others
         finally:
             self.stopping = True
             self._origins.uninstall()
