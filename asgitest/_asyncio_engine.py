@@ -52,6 +52,7 @@ class AsyncioEngine:
         self._timer: asyncio.TimerHandle | None = None
         self._has_expired = False
         self._is_stopped = False
+        self._renews_hooks = False
         self._root: asyncio.Task[None]
 
     def start(self, serve: Callable[[], Awaitable[bool]]) -> None:
@@ -59,6 +60,7 @@ class AsyncioEngine:
 
         :param serve: what the root task runs; tells whether other tasks are left
         """
+        self._renew_hooks()
         self._root = self._loop.create_task(self._main(serve), name="asgitest root")
         self._root.add_done_callback(_is_root or self._stop_at_end)
 
@@ -101,8 +103,7 @@ class AsyncioEngine:
         try:
             # Who was too slow to end the last run may end this one.
             while not (answer.given or self._has_expired or self._root.done()):
-                # The loop puts its own hooks in place whenever it begins to run.
-                loop.call_soon(self._generators.install, context=self._context)
+                self._renew_hooks()
                 self._is_stopped = False
                 loop.run_forever()
                 if not (self._is_stopped or self._root.done()):
@@ -178,7 +179,23 @@ class AsyncioEngine:
         # Once: the second one would end the next run of uvloop, as if the application had.
         if not self._is_stopped:
             self._is_stopped = True
+            # Now, for what is to run from here on comes behind it.
+            self._renew_hooks()
             self._loop.stop()
+
+    def _renew_hooks(self) -> None:
+        """Have our hooks for async generators put in place first thing, when the loop runs again.
+
+        It puts its own ones in place whenever it begins to run, and a generator keeps those that it
+        was first iterated with.
+        """
+        if not self._renews_hooks:
+            self._renews_hooks = True
+            self._loop.call_soon(self._install_hooks, context=self._context)
+
+    def _install_hooks(self) -> None:
+        self._renews_hooks = False
+        self._generators.install()
 
     def _stop_at_end(self, root: asyncio.Task[None]) -> None:
         self._loop.stop()

@@ -60,8 +60,8 @@ async def take_cancellation(backend_is_trio: bool) -> None:
             await asyncio.sleep(0)
 
 
-def running_loop(backend: str) -> tuple[object, Callable[..., object]]:
-    """Return the running loop, and its function that posts a callback from any thread.
+def running_loop(backend: str) -> tuple[object, Callable[..., object], Callable[..., object]]:
+    """Return the running loop, its function that posts a callback from any thread, and from its own.
 
     :param backend: ``"asyncio"`` or ``"trio"``
     """
@@ -69,11 +69,11 @@ def running_loop(backend: str) -> tuple[object, Callable[..., object]]:
         import trio
 
         token = trio.lowlevel.current_trio_token()
-        return token, token.run_sync_soon
+        return token, token.run_sync_soon, token.run_sync_soon
     import asyncio
 
     loop = asyncio.get_running_loop()
-    return loop, loop.call_soon_threadsafe
+    return loop, loop.call_soon_threadsafe, loop.call_soon
 
 
 def new_asyncio_loop(options: Mapping[str, Any]) -> asyncio.AbstractEventLoop:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from ._backend import is_cancellation, take_cancellation
 from ._calls import Call, Watch
@@ -19,7 +20,7 @@ from ._outcome import comes_of_disconnect, unwrap_group
 from ._portal import Portal
 from ._protocol._machine import Protocol
 from ._protocol._messages import Message
-from ._protocol._texts import shorten
+from ._protocol._texts import shorten, shorten_payload
 from ._warn import Breach, Place, calling_place, defining_place
 from .exceptions import ProtocolError
 
@@ -72,7 +73,6 @@ class Connection(Generic[P]):
         self.began = time.monotonic()
         self.breaches: deque[Breach] = deque()
         self.portal = portal
-        self._is_trio = portal.is_trio
         self._application = application
         self.scope = scope
         self._cancel_scope: anyio.CancelScope | None = None
@@ -98,7 +98,7 @@ class Connection(Generic[P]):
         except RuntimeError as error:
             self._give_loop_up()
             self.error = error
-        await take_cancellation(self._is_trio)
+        await take_cancellation(self.portal.is_trio)
         if self.portal.generators.is_closing:
             # What the application dropped may clean up slowly, and that is part of its work.
             with anyio.move_on_after(self.portal.grace):
@@ -156,9 +156,9 @@ class Connection(Generic[P]):
         # disconnect by cancelling the call beforehand, and get what is at hand from a server; who
         # asks again and again after the end has to be cancellable, though.
         if self.protocol.is_repeating:
-            await checkpoint(self._is_trio)
+            await checkpoint(self.portal.is_trio)
         else:
-            await cancel_shielded_checkpoint(self._is_trio)
+            await cancel_shielded_checkpoint(self.portal.is_trio)
         event = None if self._receivers else self.protocol.next_event()
         if event is None:
             event = await self._wait_for_event()
@@ -196,7 +196,7 @@ class Connection(Generic[P]):
         # Who only looks for a disconnect cancels its call at once, and takes nothing from anybody;
         # and who was cancelled before may not have heard of it.
         for _ in range(_GLANCE):
-            await checkpoint(self._is_trio)
+            await anyio.lowlevel.checkpoint()
         if any(receiver.is_served or receiver in self._receivers for receiver in ahead):
             self.protocol.refuse_queue()
         if self.protocol.judge.warnings:
@@ -205,7 +205,7 @@ class Connection(Generic[P]):
     async def _send(self, message: Any) -> None:
         __tracebackhide__ = True
         self._check_thread("send()")
-        await checkpoint(self._is_trio)
+        await checkpoint(self.portal.is_trio)
         try:
             taken = self.protocol.send(message)
         except BaseException:
@@ -217,14 +217,16 @@ class Connection(Generic[P]):
             self.log.append((time.monotonic(), "sent", _brief(taken)))
             self._take(taken)
             self.notify()
-            await self._deliver(taken)
+            delivery = self._deliver(taken)
+            if delivery is not None:
+                await delivery
 
-    async def _deliver(self, message: Message) -> None:
-        """Do what ``send()`` waits for.
+    def _deliver(self, message: Message) -> Awaitable[None] | None:
+        """Return what ``send()`` has to wait for, ``None`` for nothing.
 
         :param message: what was taken
         """
-        await self._wait_for_reader()
+        return self._wait_for_reader() if self._is_full() else None
 
     def _note_breaches(self, place: Place | None) -> None:
         warnings = self.protocol.judge.warnings
@@ -414,11 +416,17 @@ _RUN_CODE = Connection.run.__code__
 _PAYLOADS = (bytes, str)
 
 
-class _Shortened(str):
-    """The ``repr`` of a payload, cut; prints as it is."""
+class _Beginning:
+    """The beginning of a payload, and its length; prints as the payload does in a text."""
+
+    __slots__ = ("_payload", "_size")
+
+    def __init__(self, payload: bytes | str) -> None:
+        self._payload = payload[:_LOGGED_PAYLOAD]
+        self._size = len(payload)
 
     def __repr__(self) -> str:
-        return str(self)
+        return shorten_payload(self._payload, self._size, _LOGGED_PAYLOAD)
 
 
 def _brief(message: Message) -> Message:
@@ -426,7 +434,7 @@ def _brief(message: Message) -> Message:
     for key, value in message.items():
         # By their types, for a call for each value of each message adds up.
         if type(value) in _PAYLOADS and len(value) > _LOGGED_PAYLOAD:
-            brief[key] = _Shortened(shorten(value))
+            brief[key] = _Beginning(value)
     return brief
 
 

@@ -133,7 +133,7 @@ class Exchange:
         connection = self.connection
         progress: HTTPProgress
         if chunk is None and goal is HTTPConnection.is_readable:
-            progress = self.portal.run(wait, connection.read)
+            progress = self.portal.wait_for(wait, connection.read())
         else:
             progress = self.portal.wait_for(wait, connection.step(chunk, more_body, goal))
         return progress

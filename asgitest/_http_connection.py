@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
-import anyio.lowlevel
 
 from ._calls import Watch
 from ._connection import Connection
+from ._gathering import Gathering
 from ._interface import ASGIApplication
 from ._portal import Portal
 from ._protocol._headers import Headers
@@ -24,8 +23,6 @@ from .exceptions import ASGITestError, ProtocolError
 _FILES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
 #: Bytes that a response may come to when it is not streamed.
 BUFFER_LIMIT = 1024 * 1024 * 1024
-# Seconds that a piece may wait for those that come right after it.
-_GATHERING = 0.001
 
 
 class HTTPProgress(NamedTuple):
@@ -119,25 +116,20 @@ class HTTPConnection(Connection[HTTPProtocol]):
             self.notify()
         self.attach(watch)
 
-    async def read(self) -> HTTPProgress:
-        """Wait until a piece of the body, or its end, can be read, or there is something to do."""
-        await self.until(lambda: self.is_readable() or self._wants_body())
-        await self._gather_pieces()
-        return self._progress(reached=self.is_readable())
+    def read(self) -> Watch:
+        """Return what watches for pieces of the body, or its end, or something to do."""
+        return Gathering(
+            lambda: self.is_at(lambda: self.is_readable() or self._wants_body()),
+            lambda: self._progress(reached=self.is_readable()),
+            self.attach,
+            count=lambda: len(self._pieces),
+            is_enough=self._can_get_no_more,
+            post=self.portal.post_on_loop,
+        )
 
-    async def _gather_pieces(self) -> None:
-        """Let the application send on while each turn of the loop brings a piece.
-
-        A way into the loop and back costs more than many pieces. None waits for a later one for
-        longer than nobody notices.
-        """
-        end = time.monotonic() + _GATHERING
-        known = 0
-        while known < len(self._pieces) and not self._is_full() and time.monotonic() < end:
-            known = len(self._pieces)
-            # Two, for trio changes the order of the tasks from one turn to the next.
-            await anyio.lowlevel.checkpoint()
-            await anyio.lowlevel.checkpoint()
+    def _can_get_no_more(self) -> bool:
+        # One that broke a rule is let come to its end, or to what it raises because of that.
+        return self._is_full() or self.ended or self.protocol.whole or self._wants_body()
 
     def describe(self) -> str:
         """Tell, in lines, where the exchange stands."""
@@ -228,10 +220,8 @@ class HTTPConnection(Connection[HTTPProtocol]):
                 )
                 self.cancel()
 
-    async def _deliver(self, message: Message) -> None:
-        if message["type"] in _FILES:
-            await self._send_file(message)
-        await self._wait_for_reader()
+    def _deliver(self, message: Message) -> Awaitable[None] | None:
+        return self._send_file(message) if message["type"] in _FILES else super()._deliver(message)
 
     async def _send_file(self, message: Message) -> None:
         """Send a file, in parts that are read as there is room for them (HTTP-BODY-08)."""

@@ -66,7 +66,7 @@ class LifespanConnection(Connection[LifespanProtocol]):
         if self.ended or not self._turns_left:
             return True
         self._turns_left -= 1
-        self.portal.post(self.notify)
+        self.portal.post_on_loop(self.notify)
         return False
 
     def _settled_progress(self) -> LifespanProgress:

@@ -299,6 +299,14 @@ class Portal:
         with contextlib.suppress(RuntimeError):
             self._served.call_soon(function, *args)
 
+    def post_on_loop(self, function: Callable[..., object], *args: Any) -> None:
+        """Run a plain function in the loop's next turn; called on the loop, or as a watch begins.
+
+        :param function: a function that does not raise
+        :param args: its positional arguments
+        """
+        self._served.call_next(function, *args)
+
     def notify(self, function: Callable[..., object], *args: Any) -> None:
         """Do as :meth:`post`, or at once where nothing can run beside it.
 

@@ -39,6 +39,8 @@ class ServedLoop:
         self._generators = generators
         self._origins = Origins()
         self._call_soon: Callable[..., object] = _not_running
+        #: Runs a plain function in the next turn; called on the loop.
+        self.call_next: Callable[..., object] = _not_running
         self._tasks = started_tasks(backend)
         self._stop_wanted: Any = None
 
@@ -54,7 +56,7 @@ class ServedLoop:
                 self.own_tasks = {task.id for task in anyio.get_running_tasks()}
                 self._generators.install()
                 self._origins.install(self._backend)
-                self.loop, call_soon = running_loop(self._backend)
+                self.loop, call_soon, self.call_next = running_loop(self._backend)
                 if self._call_soon is _not_running:
                     self._call_soon = call_soon
                 ready()

@@ -82,7 +82,7 @@ class PlainTasks(StartedTasks):
 
     async def __aenter__(self) -> None:
         """Begin to take calls."""
-        self._loop, _ = running_loop("asyncio")
+        self._loop, _, _ = running_loop("asyncio")
 
     async def __aexit__(self, *raised: Any) -> None:
         """Wait until the last task has ended."""

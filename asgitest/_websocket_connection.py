@@ -10,6 +10,7 @@ import anyio
 
 from ._calls import Watch
 from ._connection import Connection
+from ._gathering import Gathering
 from ._interface import ASGIApplication
 from ._portal import Portal
 from ._protocol._headers import Headers
@@ -79,6 +80,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         self._body: list[bytes] = []
         self._is_read = True
         self._has_unanswered = False
+        self._is_answering = True
         self._sent_cost = 0
         self._taken_cost = 0
 
@@ -98,8 +100,26 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         return self.is_at(lambda: self.protocol.answered)
 
     def message(self) -> Watch:
-        """Return what watches for a message in the mailbox, or that there will be none any more."""
-        return Watch(lambda: self.is_at(self._is_readable), self._progress, self.attach)
+        """Return what watches for a message in the mailbox, or that there will be none any more.
+
+        An application that answers the client is not expected to send on. One that was not asked
+        for what it sent last may be in the midst of many messages.
+        """
+        if self._is_answering:
+            return Watch(lambda: self.is_at(self._is_readable), self._progress, self.attach)
+        return Gathering(
+            lambda: self.is_at(self._is_readable),
+            self._progress,
+            self.attach,
+            count=lambda: len(self.mailbox),
+            is_enough=self._can_get_no_more,
+            post=self.portal.post_on_loop,
+        )
+
+    def _can_get_no_more(self) -> bool:
+        # One that broke a rule is let come to its end, or to what it raises because of that.
+        protocol = self.protocol
+        return self._is_full() or self.ended or protocol.closed or protocol.disconnected
 
     async def wait_message(self) -> WebSocketProgress:
         """Wait for the same in a coroutine."""
@@ -169,7 +189,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
         """
         self.protocol.add_event(event)
         self.observer(True, event)
-        self._has_unanswered = True
+        self._has_unanswered = self._is_answering = True
         self.notify()
 
     def disconnect(self, code: int, reason: str) -> None:
@@ -212,6 +232,7 @@ class WebSocketConnection(Connection[WebSocketProtocol]):
             self.observer(False, message)
             self._sent_cost += _cost(message)
             self.mailbox.append(message)
+            self._is_answering = False
 
     def _note_waiting(self) -> None:
         self._has_unanswered = False

@@ -221,12 +221,12 @@ class SessionTest(AdapterTestCase):
             {"method": "POST", "files": {"a": b"a"}},
         ):
             with (
-                mock.patch.object(portal, "run", wraps=portal.run) as run,
+                mock.patch.object(portal, "wait_for", wraps=portal.wait_for) as wait_for,
                 mock.patch.object(portal, "post", wraps=portal.post) as post,
             ):
                 client.request(url="/", **options)
 
-            self.assertEqual((1, 0), (run.call_count, post.call_count))
+            self.assertEqual((1, 0), (wait_for.call_count, post.call_count))
 
     def test_session_settings(self) -> None:
         """Headers, cookies, credentials and hooks of the session work as with any adapter."""

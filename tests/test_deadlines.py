@@ -703,7 +703,8 @@ class TextTest(DeadlineTestCase):
         self.hurry()
         response = self.client.get("/flood", stream=True)
         self.client.call(anyio.wait_all_tasks_blocked)
-        self.client.portal.start_task_soon(self.app.release.wait)
+        # Before what the reader asks for, on each loop.
+        self.client.portal.post(self.app.release.wait)
         with self.assert_deadline(
             "to send more",
             "The application waits in send() for the client to read.",

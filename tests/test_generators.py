@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest import mock
+
+import anyio
+import anyio.lowlevel
 
 from asgitest._debugger import _is_stopped
 from asgitest._generators import GeneratorCloser, watch
@@ -38,6 +42,41 @@ class GeneratorCloserTest(CleanTestCase):
         closer._first_iteration(generator)
 
         self.assertIn(generator, iterated)
+
+
+class FirstStepTest(CleanTestCase):
+    """Generators that are iterated as soon as the loop runs on."""
+
+    def test_generator_behind_the_start(self) -> None:
+        """One that is begun right behind a message that the test waited for is closed by us."""
+        closed: list[str] = []
+
+        async def lines() -> AsyncIterator[bytes]:
+            try:
+                yield b"line"
+            finally:
+                await anyio.lowlevel.checkpoint()
+                closed.append("closed")
+
+        async def iterate(send: Any) -> None:
+            async for line in lines():
+                await send({"type": "http.response.body", "body": line, "more_body": True})
+                break
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200})
+            async with anyio.create_task_group() as tasks:
+                # Begins in the next turn of the loop.
+                tasks.start_soon(iterate, send)
+            await send({"type": "http.response.body"})
+
+        client = self.new_client(app)
+        closer = client.portal.generators
+        with mock.patch.object(closer, "_close", wraps=closer._close) as close:
+            with client.get("/", stream=True) as response:
+                self.assertEqual(b"line", response.content)
+            self.assertEqual(1, close.call_count)
+        self.assertEqual(["closed"], closed)
 
 
 class StoppedFrameTest(CleanTestCase):

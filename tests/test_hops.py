@@ -11,7 +11,7 @@ from unittest import mock
 import anyio
 import requests
 
-from asgitest import ASGIAdapter, TestClient, _http_connection
+from asgitest import ASGIAdapter, TestClient, _gathering
 from asgitest._portal import Portal
 from tests.base import CleanTestCase
 
@@ -151,7 +151,7 @@ class HTTPTest(CleanTestCase):
         """A hundred pieces that are sent one after the other are taken in a few calls."""
         client = self.enter_client(application(pieces=100))
         # However busy the machine is.
-        with mock.patch.object(_http_connection, "_GATHERING", 60), counting() as hops:
+        with mock.patch.object(_gathering, "_LONGEST", 60), counting() as hops:
             with client.get("/", stream=True) as response:
                 pieces = list(response.iter_content(None))
                 self.assertLessEqual(hops.take()[0], 4)
@@ -160,7 +160,7 @@ class HTTPTest(CleanTestCase):
     def test_late_pieces(self) -> None:
         """A piece waits for no later ones if these take longer."""
         client = self.enter_client(application(pieces=3))
-        with mock.patch.object(_http_connection, "_GATHERING", 0):
+        with mock.patch.object(_gathering, "_LONGEST", 0):
             with client.get("/", stream=True) as response:
                 self.assertEqual([b"piece"] * 3, list(response.iter_content(None)))
 
@@ -202,6 +202,18 @@ class WebSocketTest(CleanTestCase):
             first = [session.receive_text() for _ in range(3)]
             self.assertEqual((0, 0), hops.take())
         self.assertEqual(["3"] * 3, first)
+
+    def test_burst(self) -> None:
+        """Messages that are sent one after the other are taken in a few calls, on both portals."""
+        client = self.enter_client(app)
+        with counting() as hops, client.websocket_connect("/") as session:
+            # However busy the machine is.
+            with mock.patch.object(_gathering, "_LONGEST", 60):
+                session.send_text("100")
+                hops.take()
+                received = [session.receive_text() for _ in range(100)]
+            self.assertLessEqual(hops.take()[0], 4)
+        self.assertEqual(["100"] * 100, received)
 
 
 class LifespanTest(CleanTestCase):

@@ -264,11 +264,11 @@ class PiecesTest(StreamTestCase):
         with client.get("/", stream=True) as response:
             self.settle(client)
             portal = client.portal
-            with mock.patch.object(portal, "run", wraps=portal.run) as run:
+            with mock.patch.object(portal, "wait_for", wraps=portal.wait_for) as wait_for:
                 pieces = list(response.iter_content(None))
 
             self.assertEqual(100, len(pieces))
-            self.assertEqual(1, run.call_count)
+            self.assertEqual(1, wait_for.call_count)
 
     def test_empty_pieces(self) -> None:
         """A message without bytes is no piece, and no end."""

@@ -12,12 +12,22 @@ def shorten(value: object, limit: int = 120) -> str:
     :param limit: characters of the ``repr`` to keep
     """
     if isinstance(value, (bytes, bytearray, str)) and len(value) > limit:
-        return f"{value[: limit // 2]!r}... ({len(value)} in all)"
+        return shorten_payload(value, len(value), limit)
     try:
         text = repr(value)
     except Exception:
         text = object.__repr__(value)
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def shorten_payload(beginning: bytes | bytearray | str, size: int, limit: int) -> str:
+    """Return the ``repr`` of the beginning of something long, and how long it is.
+
+    :param beginning: as much of it as is known
+    :param size: its length
+    :param limit: characters of the ``repr`` of something shorter
+    """
+    return f"{beginning[: limit // 2]!r}... ({size} in all)"
 
 
 def wrong_type(
