@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import requests
@@ -36,6 +37,8 @@ _Adapter = TypeVar("_Adapter", bound="ASGIAdapter")
 
 # Most values of a scope, which are given on as they are.
 _IMMUTABLE = (str, bytes, tuple, type(None))
+# Those of most others, whose copies a look at their classes would only delay.
+_MUTABLE = (dict, list)
 #: What servers answer when an application fails before its response.
 _SERVER_ERROR_BODY = b"Internal Server Error"
 _SERVER_ERROR_HEADERS: Headers = [
@@ -141,8 +144,6 @@ class ASGIAdapter(BaseAdapter):
         headers = scope_headers(request)
         check_body(request.body)
         portal = self._running.portal()
-        # Before anything is started that nobody would wait for.
-        portal.check_thread(_name(request))
         if _asks_for_websocket(request):
             return self._open_websocket(request, headers, portal, seconds)
         connection, scope = self._http_connection(portal, request, headers, streamed=stream)
@@ -337,14 +338,15 @@ class ASGIAdapter(BaseAdapter):
         )
         response: Any = requests.Response()
         response.status_code = status
-        response.headers = CaseInsensitiveDict(raw.headers)
-        response.encoding = get_encoding_from_headers(response.headers)
+        response.headers = CaseInsensitiveDict(raw.pairs)
+        response.encoding = _encoding(response.headers.get("content-type"))
         response.raw = raw
         response.reason = raw.reason
         response.url = str(request.url)
         response.request = request
         response.connection = self
-        extract_cookies_to_jar(response.cookies, request, raw)
+        if raw.sets_cookies:
+            extract_cookies_to_jar(response.cookies, request, raw)
         response.scope = scope
         response.raw_headers = list(headers)
         response.server_exception = hidden_error
@@ -387,17 +389,27 @@ def pristine(scope: Scope) -> Scope:
     :param scope: a scope
     """
     copied = {
-        key: value if type(value) in _IMMUTABLE else _copied(value) for key, value in scope.items()
+        key: value
+        if type(value) in _IMMUTABLE
+        else value.copy()
+        if type(value) in _MUTABLE
+        else _copied(value)
+        for key, value in scope.items()
     }
-    if scope.get("extensions"):
-        copied["extensions"] = {
-            name: _copied(value) for name, value in (scope["extensions"] or {}).items()
-        }
+    extensions = scope.get("extensions")
+    if extensions:
+        copied["extensions"] = {name: _copied(value) for name, value in extensions.items()}
     return copied
 
 
 def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, (dict, list)) else value
+
+
+@lru_cache(maxsize=128)
+def _encoding(content_type: str | None) -> str | None:
+    headers: Any = {} if content_type is None else {"content-type": content_type}
+    return get_encoding_from_headers(headers)
 
 
 def _announced(scope: Scope) -> dict[str, Any]:

@@ -61,7 +61,7 @@ async def take_cancellation(backend_is_trio: bool) -> None:
 
 
 def running_loop(backend: str) -> tuple[object, Callable[..., object], Callable[..., object]]:
-    """Return the running loop, its function that posts a callback from any thread, and from its own.
+    """Return the running loop, its function that posts from any thread, and from its own.
 
     :param backend: ``"asyncio"`` or ``"trio"``
     """

@@ -62,6 +62,8 @@ class Exchange:
         :param doing: what the application is to do, in words
         """
         __tracebackhide__ = True
+        # Before anything is started that nobody would wait for.
+        self.check_thread(doing)
         self.portal.spawn_call(self.connection.as_call(), self.connection.name)
         if body is None:
             self._chunks = body_chunks(self._request.body)

@@ -18,7 +18,7 @@ except ImportError:  # pragma: no cover - urllib3 1.26
     from urllib3._collections import HTTPHeaderDict
 
 # Those that :mod:`http.cookiejar` reads.
-_COOKIE_HEADERS = ("set-cookie", "set-cookie2")
+_COOKIE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 _PHRASES = {int(status): status.phrase for status in http.HTTPStatus}
 _VERSIONS = {"1.0": 10, "1.1": 11, "2": 20}
 
@@ -86,6 +86,8 @@ class RawResponse(HTTPResponse):
     :param headers: headers, list of ``(bytes, bytes)``
     :param http_version: ``"1.0"``, ``"1.1"`` or ``"2"``
     :param method: method of the request
+    :ivar pairs: the headers in one of the forms that a dict is made of, each name once
+    :ivar sets_cookies: whether there is a header for a cookie jar
     :ivar websocket: what the handshake of a WebSocket left, ``None`` for any other request
     :ivar observer: called with each piece of the body as it is read, ``None`` for nobody
     """
@@ -96,8 +98,10 @@ class RawResponse(HTTPResponse):
         # HTTP-START-11: header values are octets, and latin-1 keeps each of them.
         decoded = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         header_dict = HTTPHeaderDict()
+        names = set()
         for name, value in decoded:
             header_dict.add(name, value)
+            names.add(name)
         super().__init__(
             body=body,  # type: ignore[arg-type]
             headers=header_dict,
@@ -107,15 +111,20 @@ class RawResponse(HTTPResponse):
             preload_content=False,
             # As requests asks of urllib3: the raw response gives what was sent, its users decode.
             decode_content=False,
-            original_response=_OriginalResponse(decoded),  # type: ignore[arg-type]
+            original_response=_OriginalResponse(  # type: ignore[arg-type]
+                decoded, sets_cookies=not _COOKIE_HEADERS.isdisjoint(names)
+            ),
             # The state machine has counted the bytes already (HTTP-FRAME-03).
             enforce_content_length=False,
             request_method=method,
         )
+        self.pairs = decoded if len(names) == len(decoded) else header_dict
+        self.sets_cookies = bool(self._original_response)
         self.websocket: Any = None
         self.observer: Callable[[bytes], None] | None = None
         self._source = body
         self._decoded = bytearray()
+        self._is_coded = "content-encoding" in names
         self._has_fed_decoder = False
         self._at_end = False
 
@@ -197,7 +206,7 @@ class RawResponse(HTTPResponse):
         if decode_content is None:
             decode_content = self.decode_content
         # A decoder that was given nothing has nothing to complain of (HTTP-FRAME-04).
-        if not decode_content or not (piece or self._has_fed_decoder):
+        if not (self._is_coded and decode_content) or not (piece or self._has_fed_decoder):
             return piece
         self._has_fed_decoder = True
         self._init_decoder()
@@ -215,11 +224,12 @@ class _OriginalResponse:
     It is false when there are none, so that requests does not look for them.
     """
 
-    def __init__(self, headers: list[tuple[str, str]]) -> None:
+    def __init__(self, headers: list[tuple[str, str]], *, sets_cookies: bool) -> None:
         self._headers = headers
+        self._sets_cookies = sets_cookies
 
     def __bool__(self) -> bool:
-        return any(name in _COOKIE_HEADERS for name, _ in self._headers)
+        return self._sets_cookies
 
     @cached_property
     def msg(self) -> http.client.HTTPMessage:
