@@ -26,6 +26,9 @@ _FORBIDDEN_IN_VALUE = re.compile(rb"[\r\n\x00]")
 # content-length.
 _TEXT_ENCODING = "utf-8" if hasattr(urllib3, "BaseHTTPResponse") else "latin-1"
 
+# Header lines that a suite sends again and again.
+_REMEMBERED = 1024
+
 
 class HeaderPairs(CaseInsensitiveDict[Any]):
     """Request headers that keep order and duplicates; to requests, a dict like its own.
@@ -114,8 +117,26 @@ def header_pairs(headers: Any) -> list[tuple[Any, Any]]:
             raise ValueError(f"headers must be a mapping or a list of (name, value), not {item!r}")
         if item[1] is not None:
             # Here, because joining duplicates would make text of anything.
-            check_header_validity((item[0], item[1]))
+            check_line(item[0], item[1])
     return [(_text(name), value) for name, value in items]
+
+
+def check_line(name: Any, value: Any) -> None:
+    """Refuse what requests does not take for a header.
+
+    :param name: its name
+    :param value: its value
+    :raises requests.exceptions.InvalidHeader: if one of them cannot be one
+    """
+    if type(name) is str is type(value):
+        _check_known_line(name, value)
+    else:
+        check_header_validity((name, value))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _check_known_line(name: str, value: str) -> None:
+    check_header_validity((name, value))
 
 
 def header_lines(headers: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
@@ -166,7 +187,7 @@ def _line(name: str | bytes, value: str | bytes) -> tuple[bytes, bytes]:
 
 
 # A suite sends the same few lines again and again.
-_known_line = lru_cache(maxsize=1024)(_line)
+_known_line = lru_cache(maxsize=_REMEMBERED)(_line)
 
 
 def _encode(name: str | bytes, value: str | bytes) -> bytes:

@@ -16,11 +16,10 @@ import requests
 from requests.cookies import RequestsCookieJar, cookiejar_from_dict, merge_cookies
 from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
-from requests.utils import check_header_validity
 
-from ._request import header_lines
+from ._request import check_line, header_lines
 
-# URLs and header lines that a suite sends again and again.
+# URLs that a suite sends again and again.
 _REMEMBERED = 1024
 
 
@@ -99,7 +98,8 @@ class QuickPreparedRequest(requests.PreparedRequest):
         """
         self.headers = CaseInsensitiveDict()
         for name, value in header_lines(headers or {}):
-            self.headers[_checked_name(name, value)] = value
+            check_line(name, value)
+            self.headers[name if type(name) is str else _native(name)] = value
 
     def prepare_cookies(self, cookies: Any) -> None:
         """Take the cookies, and build their header unless there are none.
@@ -128,17 +128,8 @@ def _prepared_url(url: str) -> str:
     return str(prepared.url)
 
 
-def _checked_name(name: Any, value: Any) -> str:
-    if type(name) is str and type(value) is str:
-        _check_line(name, value)
-        return name
-    check_header_validity((name, value))
+def _native(name: Any) -> str:
     return name.decode("ascii") if isinstance(name, bytes) else str(name)
-
-
-@lru_cache(maxsize=_REMEMBERED)
-def _check_line(name: str, value: str) -> None:
-    check_header_validity((name, value))
 
 
 def _merged_cookies(of_request: Any, of_session: Any) -> RequestsCookieJar:
