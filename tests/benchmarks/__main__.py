@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import fragment, imports, memory, plot, shares
-from .contenders import FLOORS, PEERS, Contender, asgitest, asgitest_sharing
+from .contenders import PEERS, Contender, asgitest, asgitest_sharing
+from .floors import FLOORS
 from .measure import Medians, measure
 from .report import Results, table
 

@@ -13,10 +13,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import anyio.from_thread
-import requests
-from requests.adapters import BaseAdapter
-
 from asgitest import TestClient
 
 from . import suite
@@ -197,80 +193,6 @@ def pieces(count: int) -> Iterator[bytes]:
         yield PIECE
 
 
-# -- floors ------------------------------------------------------------------------------------
-
-
-class EmptyAdapter(BaseAdapter):
-    """An adapter that answers without asking anybody."""
-
-    def send(self, request: Any, **options: Any) -> Any:
-        """Answer."""
-        response = requests.Response()
-        response.status_code, response._content = 200, b"ok"
-        response.headers["content-type"] = "text/plain"
-        response.request, response.url = request, request.url
-        return response
-
-    def close(self) -> None:
-        """Close nothing."""
-
-
-def empty_adapter() -> Contender:
-    """Return requests with an adapter that does nothing."""
-    contender = Contender("floor: requests with an empty adapter")
-    session = contender.exits.enter_context(requests.Session())
-    session.trust_env = False
-    session.mount("http://", EmptyAdapter())
-    contender.batches["GET in with"] = repeat(lambda: session.get(f"{URL}/"))
-    return contender
-
-
-def empty_call() -> Contender:
-    """Return a call of an empty coroutine function through anyio's own portal."""
-    contender = Contender("floor: portal.call of nothing")
-    portal = contender.exits.enter_context(anyio.from_thread.start_blocking_portal())
-    contender.batches["GET in with"] = repeat(lambda: portal.call(_nothing))
-    return contender
-
-
-async def _nothing() -> None:
-    """Do nothing."""
-
-
-def awaited_directly() -> Contender:
-    """Return the application awaited without a client."""
-    scope = {"type": "http", "path": "/"}
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        """Take a message."""
-
-    return asynchronous(
-        "floor: the application awaited directly", lambda: app(dict(scope), receive, send)
-    )
-
-
-def empty_portal() -> Contender:
-    """Return anyio's own portal, started for one call of nothing."""
-    contender = Contender("floor: a portal of anyio, started and ended")
-
-    def start_and_end() -> None:
-        with anyio.from_thread.start_blocking_portal() as portal:
-            portal.call(_nothing)
-
-    contender.batches["client per test"] = repeat(start_and_end)
-    return contender
-
-
-def empty_run() -> Contender:
-    """Return a loop of asyncio, made for one run of nothing."""
-    contender = Contender("floor: asyncio.run of nothing")
-    contender.batches["client per test"] = repeat(lambda: asyncio.run(_nothing()))
-    return contender
-
-
 # -- peers -------------------------------------------------------------------------------------
 
 
@@ -380,4 +302,3 @@ PEERS: tuple[Callable[[], Contender], ...] = (
     django,
     channels,
 )
-FLOORS = (empty_adapter, empty_call, awaited_directly, empty_portal, empty_run)

@@ -17,7 +17,8 @@ from typing import Any
 from asgitest import TestClient
 
 from .application import app
-from .contenders import Batch, empty_adapter, empty_run, repeat
+from .contenders import Batch, repeat
+from .floors import empty_adapter, empty_run
 
 _TIMES = 200
 _PARTS = {
