@@ -83,12 +83,13 @@ class Exchange:
         __tracebackhide__ = True
         wait = self._wait(doing)
         progress = self._step(wait, body, False, goal)
-        pieces = progress.pieces
         while progress.wants_body and not progress.reached:
+            pieces = progress.pieces
             chunk = self._next_chunk()
             progress = self._step(wait, chunk, bool(chunk), goal)
-            pieces += progress.pieces
-        return progress._replace(pieces=pieces)
+            # Whatever was sent meanwhile comes first; the list is nobody else's.
+            progress.pieces[:0] = pieces
+        return progress
 
     def read_end(self) -> HTTPProgress:
         """Let the application return after its last message."""

@@ -129,7 +129,8 @@ class HTTPConnection(Connection[HTTPProtocol]):
 
     def _can_get_no_more(self) -> bool:
         # One that broke a rule is let come to its end, or to what it raises because of that.
-        return self._is_full() or self.ended or self.protocol.whole or self._wants_body()
+        protocol = self.protocol
+        return self._is_full() or self.ended or protocol.whole or self._wants_body()
 
     def describe(self) -> str:
         """Tell, in lines, where the exchange stands."""

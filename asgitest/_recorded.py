@@ -60,7 +60,8 @@ class RecordedBody:
 
         :param piece: what came
         """
-        self.content += piece[: BODY_LIMIT - len(self.content)]
+        if self.size < BODY_LIMIT:
+            self.content += piece[: BODY_LIMIT - self.size]
         self.size += len(piece)
 
 

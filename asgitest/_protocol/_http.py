@@ -59,6 +59,7 @@ class HTTPProtocol(Protocol):
         self._request_complete = False
         self._request_received = False
         self._finished = False
+        self._has_no_body = False
         self._declared_length: int | None = None
         self._sent_length = 0
         self._last_part = ""
@@ -84,7 +85,9 @@ class HTTPProtocol(Protocol):
     @property
     def whole(self) -> bool:
         """Whether the client has all of the response: what has no body is whole at its start."""
-        return self.complete or (self.started and not self._counts_length(self.status))
+        if self.state is HTTPState.COMPLETE:
+            return True
+        return self._has_no_body and self.started
 
     @property
     def wants_body(self) -> bool:
@@ -189,14 +192,14 @@ class HTTPProtocol(Protocol):
         if state is None:
             self.judge(out_of_order(self.state, message_type, self._promised_trailers))
             return None
-        if message_type == "http.response.start":
+        if message_type == "http.response.body":
+            state = self._body(message, state)
+        elif message_type == "http.response.start":
             self._start(message)
         elif message_type == "http.response.debug":
             self._debug(message)
         elif message_type == "http.response.template":
             self.debug = {"template": message["template"], "context": message["context"]}
-        elif message_type == "http.response.body":
-            state = self._body(message, state)
         elif state is HTTPState.IN_FILE:
             self._file, self._before_file = message, self.state
         else:
@@ -265,7 +268,9 @@ class HTTPProtocol(Protocol):
             message["trailers"] = False
         self._promised_trailers = message["trailers"]
         length = declared_length(message, self.judge)
-        self._declared_length = length if self._counts_length(status) else None
+        # RFC 9110, section 8.6: these three carry the length of a body that is not sent.
+        self._has_no_body = self._method == "HEAD" or status in (204, 304)
+        self._declared_length = None if self._has_no_body else length
         self.status = status
         # HTTP-START-12: framing is the server's, so this header must not reach the client.
         self.headers = [pair for pair in message["headers"] if pair[0] != b"transfer-encoding"]
@@ -281,10 +286,6 @@ class HTTPProtocol(Protocol):
                 ),
                 Verdict.LENIENT,
             )
-
-    def _counts_length(self, status: int) -> bool:
-        # RFC 9110, section 8.6: these three carry the length of a body that is not sent.
-        return self._method != "HEAD" and status not in (204, 304)
 
     def _debug(self, message: Message) -> None:
         if self.debug is not None:
@@ -308,7 +309,8 @@ class HTTPProtocol(Protocol):
             )
             body = message["body"] = b""
         length = self._sent_length + len(body)
-        self._check_length(message, length)
+        if self._declared_length is not None:
+            self._check_length(message, length, self._declared_length)
         self._sent_length = length
         self._last_part = message["type"]
         if self.drops_body:
@@ -318,9 +320,8 @@ class HTTPProtocol(Protocol):
             return state
         return HTTPState.BEFORE_TRAILERS if self._promised_trailers else HTTPState.COMPLETE
 
-    def _check_length(self, message: Message, length: int) -> None:
-        declared = self._declared_length
-        if declared is None or length == declared:
+    def _check_length(self, message: Message, length: int, declared: int) -> None:
+        if length == declared:
             return
         if length < declared and message["more_body"]:
             return
