@@ -70,6 +70,9 @@ class SpeedPageTest(unittest.TestCase):
         )
         self.assertEqual(0, nothing["asgitest"])
         self.assertTrue(all(request.values()), request)
+        for title, own in counted.items():
+            # A floor has nothing of ours, and what stands above it has.
+            self.assertEqual("inline" in title, own["asgitest"] > 0, title)
         self.assertIn(f"{sum(request.values()):.0f}", shares.table(counted))
 
 

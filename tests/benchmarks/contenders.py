@@ -76,13 +76,6 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
         with client.websocket_connect("/"):
             pass
 
-    def echo(times: int) -> None:
-        # Left open, the session of some client keeps its thread busy, at the cost of all others.
-        with client.websocket_connect("/") as session:
-            for _ in range(times):
-                session.send_text("hello")
-                session.receive_text()
-
     def burst() -> None:
         with client.websocket_connect("/") as session:
             session.send_text("burst 10000")
@@ -97,12 +90,25 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
         "redirect": repeat(lambda: client.get("/redirect")),
         "cookies": repeat(lambda: client.get("/cookies")),
         "WebSocket connect and close": repeat(connect),
-        "WebSocket echo": echo,
+        "WebSocket echo": lambda times: echo(client, times),
         "WebSocket burst of 10,000": repeat(burst),
         "streamed upload of 64 MiB": repeat(lambda: client.post("/", **{content: pieces(1024)})),
         "suite of 500 tests": repeat(lambda: suite.run(case)),
     }
     return contender
+
+
+def echo(client: Any, times: int) -> None:
+    """Open a WebSocket, and have each of some messages sent back.
+
+    :param client: opens it
+    :param times: how many messages
+    """
+    # Left open, the session of some client keeps its thread busy, at the cost of all others.
+    with client.websocket_connect("/") as session:
+        for _ in range(times):
+            session.send_text("hello")
+            session.receive_text()
 
 
 def from_threads(get: Callable[[], Any]) -> None:
@@ -180,9 +186,13 @@ def asgitest_sharing(backend: str, portal: str, scope: str) -> Contender:
     return contender
 
 
-def download(client: Any) -> None:
-    """Read a streamed response of 1,024 pieces."""
-    with client.get("/download/1024", stream=True) as response:
+def download(client: Any, count: int = 1024) -> None:
+    """Read a streamed response.
+
+    :param client: makes the request
+    :param count: how many pieces the response has
+    """
+    with client.get(f"/download/{count}", stream=True) as response:
         for _ in response.iter_content(None):
             pass
 

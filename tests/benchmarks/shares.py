@@ -6,6 +6,7 @@ where the profiler sees it.
 
 from __future__ import annotations
 
+import asyncio
 import cProfile
 import os
 import pstats
@@ -17,8 +18,8 @@ from typing import Any
 from asgitest import TestClient
 
 from .application import app
-from .contenders import Batch, repeat
-from .floors import empty_adapter, empty_run
+from .contenders import Batch, download, echo, repeat
+from .floors import bare_download, bare_loop, empty_adapter, empty_run
 
 _TIMES = 200
 _PARTS = {
@@ -38,14 +39,22 @@ def measure() -> dict[str, Shares]:
     """Return the calls behind one repetition, by what is repeated and by part."""
     with ExitStack() as exits:
         client = exits.enter_context(TestClient(app, backend="asyncio", portal="inline"))
-        requests, run = empty_adapter(), empty_run()
-        exits.callback(requests.close)
-        exits.callback(run.close)
+        requests, run, bare = empty_adapter(), empty_run(), bare_loop()
+        for floor in (requests, run, bare):
+            exits.callback(floor.close)
+        loop = asyncio.new_event_loop()
+        exits.callback(loop.close)
         return {
             "GET, requests with an empty adapter": _shares(requests.batches["GET in with"]),
             "GET, inline": _shares(repeat(lambda: client.get("/"))),
             "asyncio.run of nothing": _shares(run.batches["client per test"]),
             "client per test, inline": _shares(repeat(_client_per_test)),
+            "WebSocket echo, bare event loop": _shares(bare.batches["WebSocket echo"]),
+            "WebSocket echo, inline": _shares(lambda times: echo(client, times)),
+            "piece of a download, bare event loop": _shares(
+                lambda times: bare_download(loop, times)
+            ),
+            "piece of a download, inline": _shares(lambda times: download(client, times)),
         }
 
 
