@@ -12,6 +12,7 @@ import anyio
 import requests
 
 from asgitest import ASGIAdapter, TestClient, _gathering
+from asgitest._gathering import Gathering
 from asgitest._portal import Portal
 from tests.base import CleanTestCase
 
@@ -214,6 +215,16 @@ class WebSocketTest(CleanTestCase):
                 received = [session.receive_text() for _ in range(100)]
             self.assertLessEqual(hops.take()[0], 4)
         self.assertEqual(["100"] * 100, received)
+
+    def test_answer(self) -> None:
+        """Behind an answer to the client no further message is waited for, as in a burst."""
+        client = self.enter_client(app)
+        with client.websocket_connect("/") as session:
+            connection: Any = session.response.raw.websocket.connection
+            session.send_text("1")
+            self.assertNotIsInstance(connection.message(), Gathering)
+            session.receive_text()
+            self.assertIsInstance(connection.message(), Gathering)
 
 
 class LifespanTest(CleanTestCase):

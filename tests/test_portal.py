@@ -220,14 +220,18 @@ class OwnThreadTest(PortalTestCase):
         """Check that something is refused in the application, and that the client works on."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
+            paths.append(scope["path"])
             if scope["path"] == "/inside":
                 use(client)
             await hello(scope, receive, send)
 
+        paths: list[str] = []
         client = self.new_client(app)
         with self.assertRaisesRegex(ASGITestError, "from the event loop's own thread"):
             client.get("/inside")
         self.assertEqual("ok", client.get("/").text)
+        # What was refused has started nothing.
+        self.assertEqual(["/inside", "/"], paths)
 
     def test_request(self) -> None:
         """A request is refused."""
@@ -273,6 +277,22 @@ class OwnThreadTest(PortalTestCase):
 
         client = self.new_client(app)
         self.assertEqual("ok", client.get("/inside").text)
+
+    def test_worker_thread_of_a_websocket(self) -> None:
+        """A request from a worker thread of a WebSocket's application is answered."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                return await hello(scope, receive, send)
+            await receive()
+            await send({"type": "websocket.accept"})
+            response = await anyio.to_thread.run_sync(client.get, "/")
+            await send({"type": "websocket.send", "text": response.text})
+            await send({"type": "websocket.close"})
+
+        client = self.new_client(app)
+        with client.websocket_connect("/") as session:
+            self.assertEqual("ok", session.receive_text())
 
     def test_startup(self) -> None:
         """A request that the application makes while it starts up is an error, no deadlock."""
