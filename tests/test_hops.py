@@ -221,8 +221,9 @@ class WebSocketTest(CleanTestCase):
         client = self.enter_client(app)
         with client.websocket_connect("/") as session:
             connection: Any = session.response.raw.websocket.connection
-            session.send_text("1")
+            session.send_text("0")
             self.assertNotIsInstance(connection.message(), Gathering)
+            session.send_text("1")
             session.receive_text()
             self.assertIsInstance(connection.message(), Gathering)
 

@@ -1227,7 +1227,7 @@ class GeneratorTest(CleanTestCase):
     """Async generators of an application that ends."""
 
     def test_dropped_at_the_shutdown(self) -> None:
-        """One that is dropped has cleaned up when the block is left, and is no leftover."""
+        """One in a reference cycle that is dropped has cleaned up when the block is left."""
         closed: list[str] = []
 
         async def items() -> AsyncIterator[int]:
@@ -1242,10 +1242,13 @@ class GeneratorTest(CleanTestCase):
             await receive()
             await send(STARTED)
             await receive()
-            async for _ in items():
-                break
+            cycle: list[Any] = [items()]
+            cycle.append(cycle)
+            await anext(cycle[0])
             await send(STOPPED)
 
+        gc.disable()
+        self.addCleanup(gc.enable)
         with TestClient(app):
             pass
         self.assertEqual(["closed"], closed)
