@@ -1223,37 +1223,6 @@ class LeftoverTest(CleanTestCase):
         del response
 
 
-class GeneratorTest(CleanTestCase):
-    """Async generators of an application that ends."""
-
-    def test_dropped_at_the_shutdown(self) -> None:
-        """One in a reference cycle that is dropped has cleaned up when the block is left."""
-        closed: list[str] = []
-
-        async def items() -> AsyncIterator[int]:
-            try:
-                yield 1
-            finally:
-                for _ in range(10):
-                    await anyio.lowlevel.checkpoint()
-                closed.append("closed")
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await receive()
-            await send(STARTED)
-            await receive()
-            cycle: list[Any] = [items()]
-            cycle.append(cycle)
-            await anext(cycle[0])
-            await send(STOPPED)
-
-        gc.disable()
-        self.addCleanup(gc.enable)
-        with TestClient(app):
-            pass
-        self.assertEqual(["closed"], closed)
-
-
 number: contextvars.ContextVar[int] = contextvars.ContextVar("number", default=0)
 
 

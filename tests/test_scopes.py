@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import unittest
 import warnings
+from collections.abc import AsyncIterator
 from typing import Any
 from unittest import mock
 
@@ -303,6 +305,41 @@ class LifespanScopeTest(ClassTestCase):
 
 class PortalScopeTest(ClassTestCase):
     """``portal_scope = "class"``."""
+
+    def test_generators(self) -> None:
+        """What an application holds in a cycle at its end is closed before the next test."""
+        closed: list[str] = []
+
+        async def items() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                for _ in range(10):
+                    await anyio.lowlevel.checkpoint()
+                closed.append("closed")
+
+        async def live(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            cycle: list[Any] = [items()]
+            cycle.append(cycle)
+            await anext(cycle[0])
+            await send({"type": "lifespan.shutdown.complete"})
+
+        class Shared(ASGITestCase):
+            app = staticmethod(live)
+            portal_scope = "class"
+
+            def test_1(self) -> None:
+                self.assertEqual([], closed)
+
+            def test_2(self) -> None:
+                self.assertEqual(["closed"], closed)
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.assert_passes(Shared, 2)
 
     def test_one_loop(self) -> None:
         """The loop is one for the class; application and lifespan are those of a test."""
