@@ -196,6 +196,9 @@ class AsyncioEngine:
     def _install_hooks(self) -> None:
         self._renews_hooks = False
         self._generators.install()
+        if self._is_stopped:
+            # uvloop takes another turn before it stops, and this is part of it.
+            self._renew_hooks()
 
     def _stop_at_end(self, root: asyncio.Task[None]) -> None:
         self._loop.stop()
