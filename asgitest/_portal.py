@@ -143,13 +143,16 @@ class Portal:
         self._stop_asked = True
         self.notify(self._served.want_stop)
         self.join(seconds)
+        block = self.describe_block()
+        if block and not self.has_ended:
+            # What held it up is out of the way.
+            self.join(self.grace)
         if not self.has_ended:
-            where = self._describe_what_stays()
+            where = self._describe_what_stays(block)
             self.abandon(f"it did not end within {seconds:g} s of being stopped")
             raise ASGITestError(
                 f"the event loop did not end within {seconds:g} s: {self._abandoned}\n{where}"
             )
-        block = self.describe_block()
         if block:
             raise ASGITestError(
                 f"the event loop did not end within {seconds:g} s, until the synchronous call that "
@@ -185,8 +188,7 @@ class Portal:
         ]
         return threads + self.generators.take_failures()
 
-    def _describe_what_stays(self) -> str:
-        block = self.describe_block()
+    def _describe_what_stays(self, block: str) -> str:
         answer = Answer()
         with contextlib.suppress(RuntimeError):
             self._post_marked(lambda: answer.give(self._served.describe_leftovers()))

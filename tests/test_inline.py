@@ -564,6 +564,26 @@ class DeadlineTest(InlineTestCase):
             self.assertRaises(DeadlineExceeded, self.in_thread, use)
         self.assertIn("time.sleep(4 * SHORT)", output.getvalue())
 
+    def test_block_at_the_end(self) -> None:
+        """A synchronous call that holds up the loop's end is broken off, and told of."""
+
+        async def block_when_cancelled() -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                time.sleep(30)
+
+        client = TestClient(
+            self.app, backend=BACKEND, portal="inline", timeout=SHORT, lifespan="off"
+        )
+        client.portal.start_task_soon(block_when_cancelled)
+        client.call(anyio.lowlevel.checkpoint)
+        with self.assertRaises(ASGITestError) as caught:
+            client.close()
+        self.assertIn("until the synchronous call that blocked it", str(caught.exception))
+        self.assertIn("time.sleep(30)", str(caught.exception))
+        self.assertEqual("ok", self.client.get("/").text)
+
     def test_block_that_ends(self) -> None:
         """A synchronous call that ends by itself, but late, is not broken off; the call is late."""
         with mock.patch.object(Portal, "grace", 30):
