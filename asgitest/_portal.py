@@ -21,7 +21,7 @@ from ._generators import GeneratorCloser
 from ._protocol._texts import shorten
 from ._report import describe_tasks, describe_threads
 from ._served_loop import ServedLoop
-from ._stacks import busy_threads, describe_thread, has_local
+from ._stacks import describe_thread, has_local, is_busy
 from .exceptions import ASGITestError, DeadlineExceeded
 
 T = TypeVar("T")
@@ -181,7 +181,8 @@ class Portal:
         return Wait(self._timeout, "the loop to tell what is left on it")
 
     def _describe_others(self) -> list[str]:
-        working = [t for t in busy_threads([threading.current_thread()]) if self._works_for_loop(t)]
+        here = threading.current_thread()
+        working = [t for t in self._worker_threads() if t is not here and is_busy(t)]
         threads = [
             f"thread {thread.name!r}, which runs still and stands here:\n{describe_thread(thread)}"
             for thread in working

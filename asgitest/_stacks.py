@@ -144,13 +144,18 @@ def busy_threads(excluded: Iterable[threading.Thread]) -> list[threading.Thread]
 
     :param excluded: threads to leave out
     """
-    frames = sys._current_frames()
     left_out = set(excluded)
     return [
-        thread
-        for thread in threading.enumerate()
-        if thread not in left_out and _is_busy(_stack(frames.get(thread.ident or 0)))
+        thread for thread in threading.enumerate() if thread not in left_out and is_busy(thread)
     ]
+
+
+def is_busy(thread: threading.Thread) -> bool:
+    """Tell whether a thread does something, unlike an idle worker of a pool.
+
+    :param thread: any thread
+    """
+    return _is_busy(_stack(sys._current_frames().get(thread.ident or 0)))
 
 
 def has_local(thread: threading.Thread, name: str, is_meant: Callable[[Any], bool]) -> bool:

@@ -10,7 +10,7 @@ import importlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from asgitest import TestClient
@@ -44,15 +44,33 @@ class Contender:
 
     :ivar name: what the table calls it
     :ivar batches: batches by name of the case
+    :ivar exits: what is closed at the end
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.batches: dict[str, Batch] = {}
         self.exits = ExitStack()
+        self._opened = ExitStack()
+        self._clients: dict[Callable[[], Any], Any] = {}
+
+    def opened(self, build: Callable[[], Any]) -> Any:
+        """Return a client that is open until the end of the case.
+
+        :param build: builds it, as a context manager
+        """
+        if build not in self._clients:
+            self._clients[build] = self._opened.enter_context(build())
+        return self._clients[build]
+
+    def rest(self) -> None:
+        """Close the clients, for a test process has none beside those of the test."""
+        self._opened.close()
+        self._clients.clear()
 
     def close(self) -> None:
         """Close what was opened for it."""
+        self.rest()
         self.exits.close()
 
 
@@ -64,35 +82,47 @@ def synchronous(name: str, build: Callable[[], Any], *, content: str) -> Contend
     :param content: name of the parameter that takes a body of bytes
     """
     contender = Contender(name)
-    client = contender.exits.enter_context(build())
-    alone = build()
     case = suite.case_of_others(build)
+
+    def client() -> Any:
+        return contender.opened(build)
+
+    def alone() -> Any:
+        return contender.opened(unentered)
+
+    @contextmanager
+    def unentered() -> Iterator[Any]:
+        client = build()
+        yield client
+        # Of some, the adapter cannot be closed.
+        with suppress(AttributeError):
+            client.close()
 
     def per_test() -> None:
         with build() as entered:
             entered.get("/")
 
     def connect() -> None:
-        with client.websocket_connect("/"):
+        with client().websocket_connect("/"):
             pass
 
     def burst() -> None:
-        with client.websocket_connect("/") as session:
+        with client().websocket_connect("/") as session:
             session.send_text("burst 10000")
             for _ in range(10_000):
                 session.receive_text()
 
     contender.batches = {
-        "GET in with": repeat(lambda: client.get("/")),
-        "GET without with": repeat(lambda: alone.get("/")),
+        "GET in with": repeat(lambda: client().get("/")),
+        "GET without with": repeat(lambda: alone().get("/")),
         "client per test": repeat(per_test),
-        "POST of 1 MB of JSON": repeat(lambda: client.post("/json", **{content: _ITEMS})),
-        "redirect": repeat(lambda: client.get("/redirect")),
-        "cookies": repeat(lambda: client.get("/cookies")),
+        "POST of 1 MB of JSON": repeat(lambda: client().post("/json", **{content: _ITEMS})),
+        "redirect": repeat(lambda: client().get("/redirect")),
+        "cookies": repeat(lambda: client().get("/cookies")),
         "WebSocket connect and close": repeat(connect),
-        "WebSocket echo": lambda times: echo(client, times),
+        "WebSocket echo": lambda times: echo(client(), times),
         "WebSocket burst of 10,000": repeat(burst),
-        "streamed upload of 64 MiB": repeat(lambda: client.post("/", **{content: pieces(1024)})),
+        "streamed upload of 64 MiB": repeat(lambda: client().post("/", **{content: pieces(1024)})),
         "suite of 500 tests": repeat(lambda: suite.run(case)),
     }
     return contender
@@ -111,15 +141,15 @@ def echo(client: Any, times: int) -> None:
             session.receive_text()
 
 
-def from_threads(get: Callable[[], Any]) -> None:
+def from_threads(client: Any) -> None:
     """Make 400 requests, 20 from each of 20 threads at once.
 
-    :param get: makes one
+    :param client: makes them
     :raises RuntimeError: if one fails
     """
     answered = []
     threads = [
-        threading.Thread(target=lambda: answered.extend(get() for _ in range(20)))
+        threading.Thread(target=lambda: answered.extend(client.get("/") for _ in range(20)))
         for _ in range(20)
     ]
     for thread in threads:
@@ -163,13 +193,16 @@ def asgitest(backend: str, portal: str) -> Contender:
         return TestClient(app, backend=backend, portal=portal)
 
     contender = synchronous(name, build, content="data")
-    client = contender.exits.enter_context(build())
-    contender.batches["streamed download of 64 MiB"] = repeat(lambda: download(client))
+
+    def client() -> Any:
+        return contender.opened(build)
+
+    contender.batches["streamed download of 64 MiB"] = repeat(lambda: download(client()))
     options = {"backend": backend, "portal": portal}
     case = suite.case_of_ours(**options)
     contender.batches["suite of 500 tests"] = repeat(lambda: suite.run(case))
     if portal == "thread":
-        contender.batches[_THREADS] = repeat(lambda: from_threads(lambda: client.get("/")))
+        contender.batches[_THREADS] = repeat(lambda: from_threads(client()))
     return contender
 
 
@@ -209,16 +242,22 @@ def pieces(count: int) -> Iterator[bytes]:
 def starlette() -> Contender:
     """Return Starlette's client."""
     module = importlib.import_module("starlette.testclient")
-    contender = synchronous("Starlette", lambda: module.TestClient(app), content="content")
-    client = contender.exits.enter_context(module.TestClient(app))
+
+    def build() -> Any:
+        return module.TestClient(app)
+
+    contender = synchronous("Starlette", build, content="content")
+
+    def client() -> Any:
+        return contender.opened(build)
 
     def read() -> None:
-        with client.stream("GET", "/download/1024") as response:
+        with client().stream("GET", "/download/1024") as response:
             for _ in response.iter_bytes():
                 pass
 
     contender.batches["streamed download of 64 MiB"] = repeat(read)
-    contender.batches[_THREADS] = repeat(lambda: from_threads(lambda: client.get("/")))
+    contender.batches[_THREADS] = repeat(lambda: from_threads(client()))
     return contender
 
 
@@ -267,10 +306,12 @@ def falcon() -> Contender:
 def litestar() -> Contender:
     """Return Litestar's client."""
     testing = importlib.import_module("litestar.testing")
-    client_class = testing.TestClient
     contender = Contender("Litestar")
-    client = contender.exits.enter_context(client_class(app))
-    contender.batches["GET in with"] = repeat(lambda: client.get("/"))
+
+    def build() -> Any:
+        return testing.TestClient(app)
+
+    contender.batches["GET in with"] = repeat(lambda: contender.opened(build).get("/"))
     return contender
 
 

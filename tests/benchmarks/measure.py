@@ -59,6 +59,8 @@ def measure(contenders: Sequence[Contender], rounds: int, cases: Sequence[str]) 
                 start = time.perf_counter()
                 each.batches[case](times)
                 samples[each.name].append((time.perf_counter() - start) / times)
+        for each in able:
+            each.rest()
         for name, seconds in samples.items():
             medians[name][case] = statistics.median(seconds)
     return medians
